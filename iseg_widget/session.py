@@ -1,0 +1,329 @@
+"""A session: one object on one image, its clicks and edits, and their history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from iseg_widget.clicks import Click, check_inside
+from iseg_widget.images import read_image
+from iseg_widget.masks import PackedMask, as_mask, iou, rle_decode, rle_encode
+from iseg_widget.protocol import Method, State, Step
+
+LOG_VERSION = 1
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One step of the history: what the user did, and what came of it."""
+
+    clicks: tuple[Click, ...]
+    edited: PackedMask | None
+    state: State
+    step: Step
+
+
+_Timeline = tuple[_Entry, ...]
+
+
+class Session:
+    """Everything that happens to one object on one image.
+
+    Undo and redo move between whole timelines, which share their unchanged steps; so removing
+    or moving a click in the middle, or a reset, is undone exactly as a click is.
+
+    A session is not thread-safe: one thread at a time may use it.
+
+    Parameters
+    ----------
+    method: from :func:`iseg_widget.load_method`.
+    image: path, PIL image, or array (see :mod:`iseg_widget.images`).
+    mask: ``(H, W)`` existing mask that is to be corrected.
+    truth: ``(H, W)`` ground truth; every step then carries its IoU.
+    ignore: ``(H, W)`` pixels that the IoU leaves out.
+    trace: record named intermediate arrays with every step.
+
+    Raises
+    ------
+    ValueError, TypeError: unreadable image, or a mask whose shape or type does not fit.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        image: object,
+        mask: ArrayLike | None = None,
+        truth: ArrayLike | None = None,
+        *,
+        ignore: ArrayLike | None = None,
+        trace: bool = False,
+    ) -> None:
+        self._method = method
+        pixels = read_image(image)
+        if isinstance(image, np.ndarray) and image.flags.writeable:
+            # The history relies on pixels that stay; the caller may go on writing to theirs.
+            pixels = pixels.copy() if np.may_share_memory(pixels, image) else pixels
+        self._image = pixels
+        self._image.flags.writeable = False
+        shape = self.shape
+        self._initial = None if mask is None else PackedMask.pack(as_mask(mask, shape))
+        self._truth = None if truth is None else as_mask(truth, shape, "truth")
+        self._ignore = None if ignore is None else as_mask(ignore, shape, "ignore")
+        self.trace = trace
+        self._start: State = method.start(
+            self._image, None if self._initial is None else self._initial.unpack()
+        )
+        self._timeline: _Timeline = ()
+        self._undo: list[_Timeline] = []
+        self._redo: list[_Timeline] = []
+
+    # What is there
+
+    @property
+    def method(self) -> Method:
+        """The method that answers."""
+        return self._method
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """``(H, W, 3)`` uint8 RGB, read-only."""
+        return self._image
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(H, W)`` of the image."""
+        return self._image.shape[0], self._image.shape[1]
+
+    @property
+    def truth(self) -> NDArray[np.bool_] | None:
+        """``(H, W)`` bool ground truth, if one was given."""
+        return self._truth
+
+    @property
+    def initial_mask(self) -> NDArray[np.bool_] | None:
+        """``(H, W)`` bool: the mask the session began with, if one was given."""
+        return None if self._initial is None else self._initial.unpack()
+
+    @property
+    def clicks(self) -> tuple[Click, ...]:
+        """All clicks in order."""
+        return tuple(click for entry in self._timeline for click in entry.clicks)
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Number of clicks of each step; 0 is a manual edit."""
+        return tuple(len(entry.clicks) for entry in self._timeline)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the current timeline."""
+        return tuple(entry.step for entry in self._timeline)
+
+    @property
+    def step(self) -> Step | None:
+        """The latest step, ``None`` before the first."""
+        return self._timeline[-1].step if self._timeline else None
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """``(H, W)`` bool: the current mask (the initial one, or nothing, before any step)."""
+        if self._timeline:
+            return self._timeline[-1].step.mask
+        return np.zeros(self.shape, bool) if self._initial is None else self._initial.unpack()
+
+    @property
+    def probability(self) -> NDArray[np.float32]:
+        """``(H, W)`` float32: what the networks said last (the mask as 0 and 1 before that)."""
+        if self._timeline:
+            return self._timeline[-1].step.probability
+        return self.mask.astype(np.float32)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether :meth:`undo` has something to do."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether :meth:`redo` has something to do."""
+        return bool(self._redo)
+
+    # What a person does
+
+    def click(self, x: float, y: float, positive: bool = True) -> Step:
+        """Add a click at ``(x, y)`` pixels; (0, 0) is the centre of the top-left pixel.
+
+        Raises ``ValueError`` outside the image; the session is then unchanged.
+        """
+        return self.click_many([Click(x, y, positive)])
+
+    def click_many(self, clicks: Sequence[Click]) -> Step:
+        """Add clicks that arrived together, as one step."""
+        if not clicks:
+            raise ValueError("click_many needs at least one click")
+        for click in clicks:
+            check_inside(click, self.shape)
+        entry = self._answer(self._timeline, tuple(clicks), None)
+        self._commit((*self._timeline, entry))
+        return entry.step
+
+    def edit(self, mask: ArrayLike) -> Step:
+        """Take a mask the user drew; later clicks correct it and keep its other pixels.
+
+        Raises ``ValueError`` for another shape than the image's.
+        """
+        packed = PackedMask.pack(as_mask(mask, self.shape))
+        entry = self._answer(self._timeline, (), packed)
+        self._commit((*self._timeline, entry))
+        return entry.step
+
+    def remove(self, index: int) -> None:
+        """Remove a click and recompute what came after it."""
+        self._change(index, None)
+
+    def move(self, index: int, x: float, y: float) -> None:
+        """Move a click and recompute what came after it."""
+        position = self._locate(index)
+        old = self._timeline[position[0]].clicks[position[1]]
+        moved = Click(x, y, old.positive)
+        check_inside(moved, self.shape)
+        self._change(index, moved)
+
+    def undo(self) -> bool:
+        """Go back to the exact state before the last action; ``False`` when there is none."""
+        if not self._undo:
+            return False
+        self._redo.append(self._timeline)
+        self._timeline = self._undo.pop()
+        return True
+
+    def redo(self) -> bool:
+        """Go forward again; ``False`` when there is nothing undone."""
+        if not self._redo:
+            return False
+        self._undo.append(self._timeline)
+        self._timeline = self._redo.pop()
+        return True
+
+    def reset(self) -> None:
+        """Go back to the beginning; can be undone."""
+        if self._timeline:
+            self._commit(())
+
+    def with_method(self, method: Method) -> Session:
+        """Return a new session with the same image and the history replayed by ``method``."""
+        other = Session(
+            method,
+            self._image,
+            self.initial_mask,
+            self._truth,
+            ignore=self._ignore,
+            trace=self.trace,
+        )
+        for entry in self._timeline:
+            other._replay(entry.clicks, entry.edited)
+        return other
+
+    # Log
+
+    def log(self) -> dict[str, Any]:
+        """Return the session as JSON-able data; :func:`replay` gives the same mask from it."""
+        height, width = self.shape
+        actions: list[dict[str, Any]] = []
+        for entry in self._timeline:
+            if entry.edited is None:
+                actions.append({"clicks": [click.to_dict() for click in entry.clicks]})
+            else:
+                actions.append({"edit": rle_encode(entry.edited.unpack())})
+        return {
+            "version": LOG_VERSION,
+            "method": self._method.name,
+            "image": {"width": width, "height": height},
+            "initial_mask": None if self._initial is None else rle_encode(self._initial.unpack()),
+            "actions": actions,
+        }
+
+    # How it is done
+
+    def _answer(
+        self, timeline: _Timeline, clicks: tuple[Click, ...], edited: PackedMask | None
+    ) -> _Entry:
+        before = timeline[-1].state if timeline else self._start
+        if edited is not None:
+            state, step = self._method.edit(before, edited.unpack())
+        else:
+            state, step = self._method.step(before, clicks, trace=self.trace)
+        if self._truth is not None:
+            step = replace(step, iou=iou(step.mask, self._truth, self._ignore))
+        return _Entry(clicks, edited, state, step)
+
+    def _commit(self, timeline: _Timeline) -> None:
+        self._undo.append(self._timeline)
+        self._redo.clear()
+        self._timeline = timeline
+
+    def _replay(self, clicks: tuple[Click, ...], edited: PackedMask | None) -> None:
+        self._commit((*self._timeline, self._answer(self._timeline, clicks, edited)))
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        """Return (step, position within it) of a click."""
+        count = len(self.clicks)
+        if not 0 <= index < count:
+            raise ValueError(f"there is no click {index}: the session has {count}")
+        for number, entry in enumerate(self._timeline):
+            if index < len(entry.clicks):
+                return number, index
+            index -= len(entry.clicks)
+        raise AssertionError("unreachable")
+
+    def _change(self, index: int, new: Click | None) -> None:
+        number, position = self._locate(index)
+        group = list(self._timeline[number].clicks)
+        group[position : position + 1] = [] if new is None else [new]
+        timeline = self._timeline[:number]
+        rest: list[tuple[tuple[Click, ...], PackedMask | None]] = []
+        if group:
+            rest.append((tuple(group), None))
+        rest += [(entry.clicks, entry.edited) for entry in self._timeline[number + 1 :]]
+        for clicks, edited in rest:
+            timeline = (*timeline, self._answer(timeline, clicks, edited))
+        self._commit(timeline)
+
+
+def replay(
+    method: Method, image: object, log: Mapping[str, Any], *, trace: bool = False
+) -> Session:
+    """Repeat a logged session.
+
+    Parameters
+    ----------
+    method: answers the clicks; the same method and options give the same mask.
+    image: of the size named in the log.
+    log: what :meth:`Session.log` returned.
+    trace: see :class:`Session`.
+
+    Raises
+    ------
+    ValueError: the log has another version, or belongs to an image of another size.
+    """
+    if log.get("version") != LOG_VERSION:
+        raise ValueError(f"log version {log.get('version')!r}; accepted is {LOG_VERSION}")
+    pixels = read_image(image)
+    size = (log["image"]["height"], log["image"]["width"])
+    if pixels.shape[:2] != size:
+        raise ValueError(
+            f"the log belongs to an image of {size[1]} x {size[0]} pixels, "
+            f"got {pixels.shape[1]} x {pixels.shape[0]}"
+        )
+    initial = log.get("initial_mask")
+    session = Session(method, pixels, None if initial is None else rle_decode(initial), trace=trace)
+    for action in log["actions"]:
+        if "edit" in action:
+            session.edit(rle_decode(action["edit"]))
+        else:
+            session.click_many([Click.from_dict(click) for click in action["clicks"]])
+    return session
