@@ -1,0 +1,1 @@
+"""Inference procedures of the papers, one file per paper, and the registry of their names."""

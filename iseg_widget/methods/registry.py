@@ -1,0 +1,115 @@
+"""Names of methods, and how they are built."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from iseg_widget.protocol import Method
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """A method: its options class and its constructor, imported when first needed."""
+
+    title: str
+    load: Callable[[], tuple[type[Any], type[Any]]]
+
+
+def _focalclick() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.focalclick import FocalClick, FocalClickOptions
+
+    return FocalClick, FocalClickOptions
+
+
+_METHODS: dict[str, _Kind] = {
+    "focalclick": _Kind("FocalClick (CVPR 2022)", _focalclick),
+}
+
+
+def list_methods() -> tuple[str, ...]:
+    """Return the names that :func:`load_method` accepts."""
+    return tuple(_METHODS)
+
+
+def method_title(name: str) -> str:
+    """Return a method's title for people, e.g. ``"FocalClick (CVPR 2022)"``."""
+    return _kind(name).title
+
+
+def _kind(name: str) -> _Kind:
+    if name not in _METHODS:
+        raise ValueError(f"unknown method {name!r}; accepted are {', '.join(_METHODS)}")
+    return _METHODS[name]
+
+
+def options_class(name: str) -> type[Any]:
+    """Return the options dataclass of a method."""
+    return _kind(name).load()[1]
+
+
+def build_options(name: str, options: Mapping[str, Any] | object | None) -> Any:
+    """Return options as the method's dataclass.
+
+    ``options`` may be that dataclass, a mapping of its fields, or ``None`` for the defaults.
+    Raises ``ValueError`` naming unknown fields, ``TypeError`` for other objects.
+    """
+    cls = options_class(name)
+    if options is None:
+        return cls()
+    if isinstance(options, cls):
+        return options
+    if isinstance(options, Mapping):
+        fields = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(options) - fields)
+        if unknown:
+            raise ValueError(
+                f"unknown option {', '.join(unknown)} for {name}; accepted are "
+                f"{', '.join(sorted(fields))}"
+            )
+        return cls(**options)
+    raise TypeError(
+        f"options for {name} must be {cls.__name__} or a mapping, got {type(options).__name__}"
+    )
+
+
+def load_method(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    options: Mapping[str, Any] | object | None = None,
+    device: str | torch.device = "auto",
+) -> Method:
+    """Build a method with its weights, ready to answer clicks.
+
+    Parameters
+    ----------
+    name: one of :func:`list_methods`.
+    weights: name of packaged weights or path of a safetensors file; default: the packaged ones.
+    options: the method's options dataclass, or a mapping of its fields.
+    device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+
+    Raises
+    ------
+    ValueError: unknown method, option, weights or device.
+    """
+    cls, _ = _kind(name).load()
+    settings = build_options(name, options)
+    from iseg_widget.networks.inference import choose_device, prepare
+    from iseg_widget.weights.registry import load_network
+
+    chosen = choose_device(device)
+    method: Method = cls(prepare(load_network(name, weights), chosen), settings)
+    return method
+
+
+def with_options(method: Method, options: Mapping[str, Any] | object) -> Method:
+    """Return the same method (network shared) under other options."""
+    cls, _ = _kind(method.name).load()
+    changed: Method = cls(method.network, build_options(method.name, options))  # type: ignore[attr-defined]
+    return changed

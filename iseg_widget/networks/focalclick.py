@@ -1,0 +1,179 @@
+"""FocalClick's networks: a coarse Segmentor and a Refiner (CVPR 2022, Sec. 3.1, Fig. 3, Eq. 1)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from iseg_widget.networks.efficientnet_lite import (
+    PIXEL_MEAN,
+    PIXEL_STD,
+    STEM_CHANNELS,
+    EfficientNetLite0,
+)
+from iseg_widget.networks.layers import ConvNormAct, SeparableConv, resize
+from iseg_widget.networks.roi_align import roi_align
+
+
+class Coarse(NamedTuple):
+    """What the Segmentor says about a target crop of side S.
+
+    ``logits`` is ``(N, 1, S, S)``; ``features`` is ``(N, C, S/4, S/4)``, the fused decoder map that
+    the Refiner reuses.
+    """
+
+    logits: Tensor
+    features: Tensor
+
+
+class Refined(NamedTuple):
+    """Maps of the focus crop, each ``(N, 1, R, R)``, all logits.
+
+    ``coarse`` is M_l of Eq. 1, ``detail`` M_d, ``boundary`` M_b before its sigmoid, ``refined``
+    M_r.
+    """
+
+    coarse: Tensor
+    detail: Tensor
+    boundary: Tensor
+    refined: Tensor
+
+
+class InteractionStem(nn.Module):
+    """Two convolutions that bring clicks and previous mask to the stem's scale (Fig. 3).
+
+    ``(N, 3, H, W)`` (previous mask, positive disks, negative disks) to ``(N, C, H/2, W/2)``.
+    """
+
+    def __init__(self, out_channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 16, 1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(16, out_channels, 3, stride=2, padding=1),
+        )
+        # The default initialisation would leave clicks a tenth as strong as the image's features.
+        for layer in (self.layers[0], self.layers[2]):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+    def forward(self, maps: Tensor) -> Tensor:
+        out: Tensor = self.layers(maps)
+        return out
+
+
+class PyramidHead(nn.Module):
+    """Decoder over four feature maps: project each, bring to stride 4, fuse.
+
+    SegFormer's all-MLP head (FocalClick's B0/B3 models) assumes the global receptive field of a
+    transformer. A convolutional backbone gets it from two additions: pooled context on the
+    stride-32 map and two separable 3x3 convolutions after the fusion.
+    """
+
+    def __init__(self, in_channels: tuple[int, ...], channels: int) -> None:
+        super().__init__()
+        self.project = nn.ModuleList(ConvNormAct(c, channels) for c in in_channels)
+        self.context = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(in_channels[-1], channels, 1), nn.Sigmoid()
+        )
+        self.smooth = SeparableConv(channels, channels)
+        self.fuse = ConvNormAct(channels * len(in_channels), channels)
+        self.blend = nn.Sequential(
+            SeparableConv(channels, channels), SeparableConv(channels, channels)
+        )
+        self.predict = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Return logits ``(N, 1, H/4, W/4)`` and features ``(N, channels, H/4, W/4)``."""
+        projected = [project(x) for project, x in zip(self.project, maps, strict=True)]
+        projected[-1] = self.smooth(projected[-1] * self.context(maps[-1]))
+        size = (projected[0].shape[2], projected[0].shape[3])
+        fused = self.fuse(torch.cat([resize(x, size) for x in projected], 1))
+        features = self.blend(fused)
+        return self.predict(features), features
+
+
+class Refiner(nn.Module):
+    """Local refinement in the focus crop (Sec. 3.1 "Local refinement", Eq. 1).
+
+    Low-level features come from Xception convolutions on the crop, semantic ones from the
+    Segmentor through RoIAlign; two heads give the detail map M_d and the boundary map M_b, and
+    ``M_r = sigmoid(M_b) * M_d + (1 - sigmoid(M_b)) * M_l``.
+    """
+
+    def __init__(self, feature_channels: int, channels: int = 32) -> None:
+        super().__init__()
+        self.image_conv1 = ConvNormAct(6, channels, 3, stride=2, bias=True)
+        self.image_conv2 = SeparableConv(channels, channels)
+        self.image_conv3 = SeparableConv(channels, channels)
+        self.refine_fusion = ConvNormAct(feature_channels, channels, bias=True)
+        self.refine_fusion2 = SeparableConv(channels, channels)
+        self.refine_fusion3 = SeparableConv(channels, channels)
+        self.refine_pred = nn.Conv2d(channels, 1, 3, padding=1)
+        self.refine_trimap = nn.Conv2d(channels, 1, 3, padding=1)
+
+    def forward(self, image: Tensor, clicks: Tensor, features: Tensor, coarse: Tensor) -> Refined:
+        """Refine one crop per sample.
+
+        Parameters
+        ----------
+        image: ``(N, 3, R, R)`` crop, RGB in 0..1, not normalised.
+        clicks: ``(N, 2, R, R)`` positive and negative disks.
+        features: ``(N, C, h, w)`` RoIAligned features of the Segmentor.
+        coarse: ``(N, 1, R, R)`` RoIAligned logits M_l.
+        """
+        size = (coarse.shape[2], coarse.shape[3])
+        low = self.image_conv1(torch.cat([image, clicks, torch.sigmoid(coarse)], 1))
+        low = self.image_conv3(self.image_conv2(low))
+        high = resize(self.refine_fusion(features), (low.shape[2], low.shape[3]))
+        fused = self.refine_fusion3(self.refine_fusion2(low + high))
+        detail = resize(self.refine_pred(fused), size)
+        boundary = resize(self.refine_trimap(fused), size)
+        weight = torch.sigmoid(boundary)
+        return Refined(coarse, detail, boundary, weight * detail + (1 - weight) * coarse)
+
+
+class FocalClickLite0(nn.Module):
+    """FocalClick with EfficientNet-Lite0: Segmentor and Refiner in one checkpoint.
+
+    The Segmentor is fully convolutional: S1 (128) and S2 (256) share the same weights.
+    """
+
+    def __init__(self, channels: int = 96, refiner_channels: int = 32) -> None:
+        super().__init__()
+        self.backbone = EfficientNetLite0()
+        self.interaction = InteractionStem(STEM_CHANNELS)
+        self.head = PyramidHead(self.backbone.channels, channels)
+        self.refiner = Refiner(channels, refiner_channels)
+
+    def segment(self, image: Tensor, interaction: Tensor) -> Coarse:
+        """Coarse segmentation of a target crop.
+
+        Parameters
+        ----------
+        image: ``(N, 3, S, S)`` RGB in 0..1, S a multiple of 32.
+        interaction: ``(N, 3, S, S)``: previous mask, positive disks, negative disks.
+        """
+        maps = self.backbone((image - PIXEL_MEAN) / PIXEL_STD, self.interaction(interaction))
+        logits, features = self.head(maps)
+        return Coarse(resize(logits, (image.shape[2], image.shape[3])), features)
+
+    def refine(self, image: Tensor, clicks: Tensor, coarse: Coarse, boxes: Tensor) -> Refined:
+        """Refine the focus crop of each sample.
+
+        Parameters
+        ----------
+        image: ``(N, 3, R, R)`` focus crop, RGB in 0..1.
+        clicks: ``(N, 2, R, R)`` positive and negative disks in the crop.
+        coarse: what :meth:`segment` returned for the target crops.
+        boxes: ``(N, 4)`` focus crops ``x0, y0, x1, y1`` in pixels of the resized target crop.
+        """
+        side = coarse.logits.shape[-1]
+        feature_size = (coarse.features.shape[2], coarse.features.shape[3])
+        features = roi_align(
+            coarse.features, boxes, feature_size, spatial_scale=feature_size[0] / side
+        )
+        logits = roi_align(coarse.logits, boxes, (image.shape[2], image.shape[3]))
+        refined: Refined = self.refiner(image, clicks, features, logits)
+        return refined
