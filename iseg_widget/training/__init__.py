@@ -1,0 +1,1 @@
+"""Training: recipes, click and crop simulation, losses, one trainer for all methods."""

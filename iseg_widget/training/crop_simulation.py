@@ -1,0 +1,243 @@
+"""Simulated target crops and focus crops of FocalClick (Sec. 4.1 "Training protocol")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from iseg_widget.masks import box_of
+from iseg_widget.training.pool import Target
+
+ROTATION_PROBABILITY = 0.2
+ROTATION_DEGREES = 15.0
+CONTRAST = 0.3
+BRIGHTNESS = 30.0
+CHANNEL_SHIFT = 12.0
+GREY_PROBABILITY = 0.04
+SMALLEST_FOCUS = 12.0
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class CropRanges:
+    """How crops are drawn (Sec. 4.1).
+
+    ``target_expansion`` and ``focus_expansion`` are ranges of factors, ``focus_length`` the range
+    of a local focus crop's length against the object's, ``focus_object`` the probability of the
+    object's own box as focus crop.
+    """
+
+    target_expansion: tuple[float, float]
+    focus_object: float
+    focus_length: tuple[float, float]
+    focus_expansion: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of the source image that fills a square crop, maybe turned and mirrored."""
+
+    centre: tuple[float, float]
+    size: tuple[float, float]
+    degrees: float
+    mirrored: bool
+
+    def matrix(self, side: int, box: Box | None = None) -> NDArray[np.float64]:
+        """Affine map from pixels of a ``side`` x ``side`` result to pixels of the source.
+
+        ``box`` (fractions 0..1 of the window) selects a part of it, as a focus crop does.
+        """
+        x0, y0, x1, y1 = box or (0.0, 0.0, 1.0, 1.0)
+        # Result pixel -> fraction of the window, measured from its centre.
+        to_fraction = np.array(
+            [
+                [(x1 - x0) / side, 0, x0 + 0.5 * (x1 - x0) / side - 0.5],
+                [0, (y1 - y0) / side, y0 + 0.5 * (y1 - y0) / side - 0.5],
+                [0, 0, 1],
+            ]
+        )
+        turn = np.deg2rad(self.degrees)
+        sign = -1.0 if self.mirrored else 1.0
+        width, height = self.size
+        to_source = np.array(
+            [
+                [sign * width * np.cos(turn), -height * np.sin(turn), self.centre[0] - 0.5],
+                [sign * width * np.sin(turn), height * np.cos(turn), self.centre[1] - 0.5],
+                [0, 0, 1],
+            ]
+        )
+        return np.asarray((to_source @ to_fraction)[:2], dtype=np.float64)
+
+
+def _span(
+    low: float, high: float, length: float, limit: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Place a stretch of ``length`` inside 0..limit so that it covers low..high where it can."""
+    length = min(length, float(limit))
+    first = max(0.0, high - length)
+    last = min(low, limit - length)
+    if first > last:
+        first, last = min(first, last), max(first, last)
+    start = rng.uniform(max(0.0, first), max(0.0, min(last, limit - length)) + 1e-6)
+    return start + length / 2, length
+
+
+def draw_window(
+    truth: NDArray[np.bool_],
+    rng: np.random.Generator,
+    *,
+    whole: bool,
+    expansion: tuple[float, float],
+) -> Window:
+    """Draw a target crop.
+
+    ``whole`` stands for the first click, which sees the (nearly) whole image; otherwise the
+    object's box is expanded by a factor drawn from ``expansion`` (the procedure uses 1.4), with
+    its own small variation along each axis. Both keep the object inside.
+    """
+    height, width = truth.shape
+    box = box_of(truth)
+    if box is None:
+        raise ValueError("the target has no pixel to crop around")
+    x0, y0, x1, y1 = box
+    if whole:
+        keep = rng.uniform(0.6, 1.0) if rng.random() < 0.6 else 1.0
+        lengths = (
+            max(x1 - x0, width * keep * rng.uniform(0.9, 1.0)),
+            max(y1 - y0, height * keep * rng.uniform(0.9, 1.0)),
+        )
+    else:
+        factor = rng.uniform(*expansion)
+        lengths = (
+            max(16.0, (x1 - x0) * factor * rng.uniform(0.88, 1.12)),
+            max(16.0, (y1 - y0) * factor * rng.uniform(0.88, 1.12)),
+        )
+    centre_x, size_x = _span(x0, x1, lengths[0], width, rng)
+    centre_y, size_y = _span(y0, y1, lengths[1], height, rng)
+    turned = rng.random() < ROTATION_PROBABILITY
+    return Window(
+        (centre_x, centre_y),
+        (size_x, size_y),
+        float(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)) if turned else 0.0,
+        bool(rng.random() < 0.5),
+    )
+
+
+def draw_focus(
+    truth: NDArray[np.bool_],
+    rng: np.random.Generator,
+    ranges: CropRanges,
+) -> Box:
+    """Draw a focus crop in pixels of the target crop ``truth`` (S, S).
+
+    Either the object's box, or a box centred on its boundary whose sides are about a fraction
+    drawn from ``focus_length`` of the object's longer one; then expanded.
+    """
+    side = truth.shape[0]
+    box = box_of(truth)
+    if box is None:
+        return (0.0, 0.0, float(side), float(side))
+    x0, y0, x1, y1 = box
+    centre = ((x0 + x1) / 2, (y0 + y1) / 2)
+    size = (float(x1 - x0), float(y1 - y0))
+    if rng.random() >= ranges.focus_object:
+        mask = truth.astype(np.uint8)
+        rows, columns = np.nonzero(mask - cv2.erode(mask, np.ones((3, 3), np.uint8)))
+        if len(rows):
+            index = int(rng.integers(len(rows)))
+            centre = (float(columns[index]), float(rows[index]))
+            edge = rng.uniform(*ranges.focus_length) * max(size)
+            size = (edge * rng.uniform(0.75, 1.33), edge * rng.uniform(0.75, 1.33))
+    factor = rng.uniform(*ranges.focus_expansion)
+    half_x = max(SMALLEST_FOCUS, size[0] * factor) / 2
+    half_y = max(SMALLEST_FOCUS, size[1] * factor) / 2
+    return (
+        max(0.0, centre[0] - half_x),
+        max(0.0, centre[1] - half_y),
+        min(float(side), centre[0] + half_x),
+        min(float(side), centre[1] + half_y),
+    )
+
+
+def colour_table(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a ``(256, 1, 3)`` look-up table of contrast, brightness and channel shifts."""
+    levels = np.arange(256, dtype=np.float32)[:, None]
+    contrast = rng.uniform(1 - CONTRAST, 1 + CONTRAST)
+    shift = rng.uniform(-BRIGHTNESS, BRIGHTNESS) + rng.uniform(-CHANNEL_SHIFT, CHANNEL_SHIFT, 3)
+    table = (levels - 128.0) * contrast + 128.0 + shift
+    return np.clip(table, 0, 255).astype(np.uint8)[:, None, :]
+
+
+@dataclass(frozen=True)
+class SimulatedCrops:
+    """One training sample.
+
+    ``image``, ``truth``, ``valid`` are the target crop at side S; ``focus_box`` lies in it
+    (pixels, half-open); ``focus_*`` show that box at side R, cut from the source image so that it
+    carries the detail the target crop has lost. Images are ``(3, side, side)`` in 0..1.
+    """
+
+    image: NDArray[np.float32]
+    truth: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
+    focus_box: Box
+    focus_image: NDArray[np.float32]
+    focus_truth: NDArray[np.bool_]
+    focus_valid: NDArray[np.bool_]
+
+
+def simulate(
+    target: Target,
+    rng: np.random.Generator,
+    *,
+    side: int,
+    focus_side: int,
+    whole: bool,
+    ranges: CropRanges,
+) -> SimulatedCrops:
+    """Cut a simulated target crop and a focus crop in it out of ``target``."""
+    window = draw_window(target.truth, rng, whole=whole, expansion=ranges.target_expansion)
+    table = colour_table(rng)
+    grey = rng.random() < GREY_PROBABILITY
+    truth_source = target.truth.astype(np.uint8) * 255
+    valid_source = target.valid.astype(np.uint8) * 255
+
+    def cut(
+        matrix: NDArray[np.float64], size: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
+        # Reduce by averaging: draw at twice the size when the source is much finer.
+        step = float(np.abs(matrix[:, :2]).max())
+        factor = 2 if step > 1.6 else 1
+        fine = matrix.copy()
+        fine[:, 2] += fine[:, :2].sum(1) * (0.5 / factor - 0.5)
+        fine[:, :2] /= factor
+
+        def warp(source: NDArray[np.uint8], border: int) -> NDArray[np.uint8]:
+            out = cv2.warpAffine(
+                source,
+                fine,
+                (size * factor, size * factor),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=border,
+            )
+            if factor > 1:
+                out = cv2.resize(out, (size, size), interpolation=cv2.INTER_AREA)
+            return np.asarray(out, dtype=np.uint8)
+
+        image = cv2.LUT(warp(target.image, cv2.BORDER_REPLICATE), table)
+        if grey:
+            image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / 255.0
+        truth = warp(truth_source, cv2.BORDER_CONSTANT) > 127
+        valid = warp(valid_source, cv2.BORDER_CONSTANT) > 127
+        return planes, np.asarray(truth), np.asarray(valid)
+
+    image, truth, valid = cut(window.matrix(side), side)
+    box = draw_focus(truth, rng, ranges)
+    fractions = (box[0] / side, box[1] / side, box[2] / side, box[3] / side)
+    focus = cut(window.matrix(focus_side, fractions), focus_side)
+    return SimulatedCrops(image, truth, valid, box, *focus)

