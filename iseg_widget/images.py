@@ -14,16 +14,22 @@ Files are turned upright by their EXIF orientation.
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from iseg_widget.views import cut, resize
 
 if TYPE_CHECKING:
     from PIL import Image
 
 RGB = NDArray[np.uint8]
+
+PYRAMID_TOP = 1024
 
 ACCEPTED = (
     "accepted are a path, a PIL image, or an array (H, W), (H, W, 1), (H, W, 2), (H, W, 3) or "
@@ -74,10 +80,30 @@ def to_rgb(array: NDArray[Any]) -> RGB:
     return np.ascontiguousarray(pixels)
 
 
-def _from_pil(image: Image.Image) -> RGB:
-    from PIL import ImageOps
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn an image by its EXIF orientation; damaged EXIF data count as none."""
+    from PIL import ExifTags, Image
 
-    upright = ImageOps.exif_transpose(image)
+    image.load()
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (SyntaxError, struct.error):  # how Pillow complains of EXIF data
+        return image
+    # Not ImageOps.exif_transpose, which also writes the EXIF data anew and fails where it cannot.
+    turn = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _from_pil(image: Image.Image) -> RGB:
+    upright = _upright(image)
     if upright.mode in ("I;16", "I;16L", "I;16B"):
         return to_rgb(np.asarray(upright).astype(np.uint16))
     if upright.mode in ("I", "F"):
@@ -118,3 +144,61 @@ def read_image(source: object) -> RGB:
     if isinstance(source, np.ndarray):
         return to_rgb(source)
     raise TypeError(f"image of type {type(source).__name__}; {ACCEPTED}")
+
+
+class Pyramid:
+    """An image and its halved copies, from which crops of any size are cut at the same cost.
+
+    Parameters
+    ----------
+    image: ``(H, W, 3)`` uint8 RGB. Copies are made, by area averaging, until the longer side is
+        at most :data:`PYRAMID_TOP` pixels.
+    """
+
+    def __init__(self, image: RGB) -> None:
+        self.levels = [image]
+        while max(self.levels[-1].shape[:2]) > PYRAMID_TOP:
+            last = self.levels[-1]
+            half = (max(1, last.shape[1] // 2), max(1, last.shape[0] // 2))
+            reduced = cv2.resize(last, half, interpolation=cv2.INTER_AREA)
+            self.levels.append(np.asarray(reduced, dtype=np.uint8))
+
+    @property
+    def image(self) -> RGB:
+        """``(H, W, 3)``: the full image."""
+        return self.levels[0]
+
+    def crop(self, box: tuple[int, int, int, int], shape: tuple[int, int]) -> RGB:
+        """Return the part of the image in ``box`` resized to ``shape``, ``(h, w, 3)`` uint8.
+
+        ``box`` is half-open ``x0, y0, x1, y1`` in pixels of the image. Reducing averages,
+        enlarging interpolates bilinearly.
+        """
+        x0, y0, x1, y1 = box
+        reduction = min((x1 - x0) / shape[1], (y1 - y0) / shape[0])
+        level = 0
+        while level + 1 < len(self.levels) and reduction >= 2 ** (level + 2):
+            level += 1
+        if level == 0:
+            return np.asarray(resize(cut(self.image, box), shape), dtype=np.uint8)
+        source = self.levels[level]
+        scale_x = source.shape[1] / self.image.shape[1]
+        scale_y = source.shape[0] / self.image.shape[0]
+        # Sample twice as finely as asked, at exact positions, then average.
+        fine = (2 * shape[0], 2 * shape[1])
+        step_x = (x1 - x0) * scale_x / fine[1]
+        step_y = (y1 - y0) * scale_y / fine[0]
+        matrix = np.array(
+            [
+                [step_x, 0, x0 * scale_x + 0.5 * step_x - 0.5],
+                [0, step_y, y0 * scale_y + 0.5 * step_y - 0.5],
+            ]
+        )
+        sampled = cv2.warpAffine(
+            source,
+            matrix,
+            (fine[1], fine[0]),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return np.asarray(resize(sampled, shape), dtype=np.uint8)

@@ -65,11 +65,13 @@ def components_at(mask: Mask, pixels: Sequence[tuple[int, int]], *, connectivity
 def progressive_merge(previous: Mask, new: Mask, pixels: Sequence[tuple[int, int]]) -> Mask:
     """Update ``previous`` only where the user meant to (FocalClick Sec. 3.1 "Progressive merge").
 
-    Of all pixels that differ, the connected regions (8-connected) holding one of the clicked
-    ``pixels`` (row, column) take the new value; every other pixel keeps the previous one. Where
-    the clicked pixel did not change, nothing changes.
+    Of all pixels that were added, and of all that were removed, the connected regions holding
+    one of the clicked ``pixels`` (row, column) take the new value; every other pixel keeps the
+    previous one. Where a clicked pixel did not change, nothing changes. That added and removed
+    pixels form regions of their own, 8-connected, is the published code's reading of "the max
+    connected region"; the paper leaves it open.
     """
-    region = components_at(previous ^ new, pixels)
+    region = components_at(new & ~previous, pixels) | components_at(previous & ~new, pixels)
     return np.where(region, new, previous)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -66,6 +67,17 @@ def resize(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
     return array
 
 
+def reduce_mask(mask: NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the part of a mask in ``box`` at the size ``shape`` (H, W): mostly object or not.
+
+    A box much larger than ``shape`` is sampled on a grid four times as fine, not pixel by pixel.
+    """
+    window = cut(mask, box)
+    steps = [max(1, length // (4 * side)) for length, side in zip(window.shape, shape, strict=True)]
+    sampled = window[steps[0] // 2 :: steps[0], steps[1] // 2 :: steps[1]]
+    return np.asarray(resize(sampled, shape) > 0.5)
+
+
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logistic function, safe for large values, float32."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)), dtype=np.float32)
@@ -97,21 +109,74 @@ class Layers:
         covers = patch.box == whole(self.shape)
         return Layers(self.shape, (*kept, patch), None if covers else self.base)
 
-    def render(self, box: Box | None = None) -> NDArray[np.float32]:
-        """Return probabilities in ``box``, ``(h, w)`` float32; only that window is computed."""
+    def render(
+        self, box: Box | None = None, shape: tuple[int, int] | None = None
+    ) -> NDArray[np.float32]:
+        """Return probabilities in ``box`` (default: everywhere), ``(h, w)`` float32.
+
+        Only that window is computed. ``shape`` samples it on a grid of that many rows and
+        columns instead of at every pixel, which is all that a reduced copy needs.
+        """
         window = box or whole(self.shape)
+        out = self._base(window, shape).astype(np.float32)
+        for rows, columns, logits in self._pieces(window, (out.shape[0], out.shape[1])):
+            out[rows, columns] = sigmoid(logits)
+        return out
+
+    def exceeds(self, threshold: float, box: Box | None = None) -> NDArray[np.bool_]:
+        """Return where the probability in ``box`` is above ``threshold``, ``(h, w)`` bool.
+
+        Equal to comparing :meth:`render`, but the logits are compared and never squashed.
+        """
+        window = box or whole(self.shape)
+        out = self._base(window, None) > threshold
+        cutoff = np.float32(np.log(threshold / (1.0 - threshold)))
+        for rows, columns, logits in self._pieces(window, (out.shape[0], out.shape[1])):
+            np.greater(logits, cutoff, out=out[rows, columns])
+        return out
+
+    def _base(self, window: Box, shape: tuple[int, int] | None) -> NDArray[Any]:
+        """Values under all patches: the base mask, or zeros."""
         x0, y0, x1, y1 = window
         if self.base is None:
-            out = np.zeros((y1 - y0, x1 - x0), np.float32)
-        else:
-            bits = np.unpackbits(self.base[y0:y1], axis=1, count=self.shape[1])
-            out = bits[:, x0:x1].astype(np.float32)
+            return np.zeros(shape or (y1 - y0, x1 - x0), np.uint8)
+        bits = np.unpackbits(self.base[y0:y1], axis=1, count=self.shape[1])[:, x0:x1]
+        return bits if shape is None else resize(bits.astype(np.float32), shape)
+
+    def _pieces(
+        self, window: Box, shape: tuple[int, int]
+    ) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
+        """Yield, for each patch in the window, the part of the grid it covers and its logits."""
+        x0, y0, x1, y1 = window
+        step_x, step_y = (x1 - x0) / shape[1], (y1 - y0) / shape[0]
         for patch in self.patches:
             common = intersect(patch.box, window)
-            if common is not None:
-                target = cut(out, (common[0] - x0, common[1] - y0, common[2] - x0, common[3] - y0))
-                target[...] = sigmoid(_resample(patch, common))
-        return out
+            if common is None:
+                continue
+            if shape == (y1 - y0, x1 - x0):
+                logits = _at_pixels(patch, common)
+                yield (
+                    slice(common[1] - y0, common[3] - y0),
+                    slice(common[0] - x0, common[2] - x0),
+                    logits,
+                )
+                continue
+            # Grid points whose centre lies in the patch.
+            columns = slice(
+                max(0, int(np.ceil((common[0] - x0) / step_x - 0.5))),
+                min(shape[1], int(np.ceil((common[2] - x0) / step_x - 0.5))),
+            )
+            rows = slice(
+                max(0, int(np.ceil((common[1] - y0) / step_y - 0.5))),
+                min(shape[0], int(np.ceil((common[3] - y0) / step_y - 0.5))),
+            )
+            size = (rows.stop - rows.start, columns.stop - columns.start)
+            if min(size) > 0:
+                start = (
+                    x0 + (columns.start + 0.5) * step_x - 0.5,
+                    y0 + (rows.start + 0.5) * step_y - 0.5,
+                )
+                yield rows, columns, _on_grid(patch, start, (step_x, step_y), size)
 
 
 def mask_layers(mask: NDArray[np.bool_]) -> Layers:
@@ -119,30 +184,41 @@ def mask_layers(mask: NDArray[np.bool_]) -> Layers:
     return Layers((mask.shape[0], mask.shape[1]), (), np.packbits(mask, axis=1))
 
 
-def _resample(patch: Patch, window: Box) -> NDArray[np.float32]:
+def _at_pixels(patch: Patch, window: Box) -> NDArray[np.float32]:
     """Values of a patch at the pixels of ``window``, which lies in its box."""
-    values = patch.values.astype(np.float32)
     x0, y0, x1, y1 = patch.box
-    shrinks = y1 - y0 < values.shape[0] or x1 - x0 < values.shape[1]
-    if window == patch.box or shrinks or (y1 - y0) * (x1 - x0) <= 4 * values.size:
-        full = resize(values, (y1 - y0, x1 - x0))
+    rows, columns = patch.values.shape
+    reduced = y1 - y0 < rows or x1 - x0 < columns
+    if window == patch.box or reduced or (y1 - y0) * (x1 - x0) <= 4 * rows * columns:
+        full = resize(patch.values.astype(np.float32), (y1 - y0, x1 - x0))
         inside = (window[0] - x0, window[1] - y0, window[2] - x0, window[3] - y0)
         return np.asarray(cut(full, inside), dtype=np.float32)
     # A small window of a much enlarged patch: interpolate there only.
-    scale_x = values.shape[1] / (x1 - x0)
-    scale_y = values.shape[0] / (y1 - y0)
+    size = (window[3] - window[1], window[2] - window[0])
+    return _on_grid(patch, (float(window[0]), float(window[1])), (1.0, 1.0), size)
+
+
+def _on_grid(
+    patch: Patch, start: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Bilinear values of a patch at ``size`` (rows, columns) points of the image.
+
+    ``start`` and ``step`` are (x, y) in pixels of the image, pixel centres at integers.
+    """
+    x0, y0, x1, y1 = patch.box
+    scale_x = patch.values.shape[1] / (x1 - x0)
+    scale_y = patch.values.shape[0] / (y1 - y0)
     matrix = np.array(
         [
-            [scale_x, 0, (window[0] - x0 + 0.5) * scale_x - 0.5],
-            [0, scale_y, (window[1] - y0 + 0.5) * scale_y - 0.5],
+            [scale_x * step[0], 0, (start[0] - x0 + 0.5) * scale_x - 0.5],
+            [0, scale_y * step[1], (start[1] - y0 + 0.5) * scale_y - 0.5],
         ]
     )
-    size = (window[2] - window[0], window[3] - window[1])
     return np.asarray(
         cv2.warpAffine(
-            values,
+            patch.values.astype(np.float32),
             matrix,
-            size,
+            (size[1], size[0]),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         ),

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from iseg_widget.clicks import Click, check_inside, to_array
 from iseg_widget.encode import disks, map_to_crop
+from iseg_widget.images import Pyramid
 from iseg_widget.masks import PackedMask, box_of, components_at, progressive_merge
 from iseg_widget.networks.focalclick import Coarse, FocalClickLite0, Refined
 from iseg_widget.protocol import Step, Trace, View
@@ -35,6 +36,7 @@ from iseg_widget.views import (
     expand,
     intersect,
     mask_layers,
+    reduce_mask,
     resize,
     sigmoid,
     whole,
@@ -109,7 +111,7 @@ class FocalClickOptions:
 
 @dataclass(frozen=True)
 class _State:
-    image: NDArray[np.uint8]
+    image: Pyramid
     clicks: tuple[Click, ...]
     soft: Layers
     packed: PackedMask
@@ -117,7 +119,7 @@ class _State:
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.image.shape[0], self.image.shape[1]
+        return self.packed.shape
 
 
 def target_crop(
@@ -208,7 +210,7 @@ class FocalClick:
         shape = (image.shape[0], image.shape[1])
         existing = np.zeros(shape, bool) if mask is None else mask
         soft = Layers(shape) if mask is None else mask_layers(mask)
-        return _State(image, (), soft, PackedMask.pack(existing), merging=mask is not None)
+        return _State(Pyramid(image), (), soft, PackedMask.pack(existing), merging=mask is not None)
 
     def edit(self, state: _State, mask: NDArray[np.bool_]) -> tuple[_State, Step]:
         """Take the user's mask; later clicks merge into it (Sec. 3.2)."""
@@ -254,8 +256,8 @@ class FocalClick:
         tensor = torch.from_numpy(np.ascontiguousarray(array))[None].to(self.device)
         return tensor.contiguous(memory_format=torch.channels_last)
 
-    def _crop_image(self, image: NDArray[np.uint8], box: Box, side: int) -> Tensor:
-        pixels = resize(cut(image, box), (side, side)).astype(np.float32) / 255.0
+    def _crop_image(self, image: Pyramid, box: Box, side: int) -> Tensor:
+        pixels = image.crop(box, (side, side)).astype(np.float32) / 255.0
         return self._tensor(pixels.transpose(2, 0, 1))
 
     def _segment(
@@ -267,7 +269,9 @@ class FocalClick:
     ) -> Coarse:
         side = SEGMENTOR_SIDE[self.options.version]
         shape = (side, side)
-        previous = resize(state.soft.render(target), shape).astype(np.float32)
+        # Twice the input's side is enough to average from; a large image need not be rendered.
+        grid = (min(2 * side, target[3] - target[1]), min(2 * side, target[2] - target[0]))
+        previous = resize(state.soft.render(target, grid), shape).astype(np.float32)
         points = map_to_crop(to_array(clicks), target, shape)
         maps = disks(points, shape, DISK_RADIUS[side])
         # Inference mode belongs to the thread, so it is entered here and not by the caller.
@@ -294,7 +298,7 @@ class FocalClick:
             return None
         side = logits.shape[0]
         cutoff = np.log(self.options.threshold / (1 - self.options.threshold))
-        before = resize(cut(previous, target), (side, side)) > 0.5
+        before = reduce_mask(previous, target, (side, side))
         points = map_to_crop(to_array(new), target, (side, side))
         pixels = [
             (int(np.clip(round(float(y)), 0, side - 1)), int(np.clip(round(float(x)), 0, side - 1)))
@@ -351,7 +355,7 @@ class FocalClick:
     ) -> NDArray[np.bool_]:
         """Threshold, then progressive merge where it applies (Sec. 3.1)."""
         mask = np.zeros(state.shape, bool)
-        cut(mask, target)[...] = soft.render(target) > self.options.threshold
+        cut(mask, target)[...] = soft.exceeds(self.options.threshold, target)
         if not self.options.progressive_merge:
             return mask
         if not state.merging and count <= self.options.merge_after:

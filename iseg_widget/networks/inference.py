@@ -28,9 +28,7 @@ def choose_device(device: str | torch.device) -> torch.device:
         "mps": int(torch.backends.mps.is_available()),
     }
     if chosen.type not in counts:
-        raise ValueError(
-            f"device {device!r}; accepted are 'auto', 'cpu', 'cuda', 'cuda:N', 'mps'"
-        )
+        raise ValueError(f"device {device!r}; accepted are 'auto', 'cpu', 'cuda', 'cuda:N', 'mps'")
     if (chosen.index or 0) >= counts[chosen.type]:
         raise ValueError(
             f"device {device!r} was asked for, but PyTorch finds {counts[chosen.type]} "
