@@ -49,14 +49,12 @@ class InteractionStem(nn.Module):
 
     def __init__(self, out_channels: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(3, 16, 1),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(16, out_channels, 3, stride=2, padding=1),
-        )
+        mix = nn.Conv2d(3, 16, 1)
+        reduce = nn.Conv2d(16, out_channels, 3, stride=2, padding=1)
         # The default initialisation would leave clicks a tenth as strong as the image's features.
-        for layer in (self.layers[0], self.layers[2]):
+        for layer in (mix, reduce):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        self.layers = nn.Sequential(mix, nn.LeakyReLU(0.2, inplace=True), reduce)
 
     def forward(self, maps: Tensor) -> Tensor:
         out: Tensor = self.layers(maps)

@@ -23,6 +23,7 @@ from iseg_widget.networks.inference import place
 from iseg_widget.training.focalclick import FocalClickTask
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.recipes import Recipe
+from iseg_widget.weights.registry import load_network, load_state
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
@@ -154,6 +155,7 @@ class Trainer:
     device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
     precision: ``"bf16"`` (autocast) or ``"fp32"``.
     resume: continue from the folder's checkpoint when there is one.
+    init: weights to start from (name or safetensors file); ImageNet's backbone without.
     """
 
     def __init__(
@@ -165,6 +167,7 @@ class Trainer:
         device: str = "auto",
         precision: str = "bf16",
         resume: bool = False,
+        init: str | Path | None = None,
     ) -> None:
         if precision not in ("bf16", "fp32"):
             raise ValueError(f"precision must be 'bf16' or 'fp32', got {precision!r}")
@@ -186,8 +189,15 @@ class Trainer:
         if resume and self.checkpoint.is_file():
             self._load()
         else:
-            self.net.backbone.load_state_dict(imagenet_backbone())
+            self._initialise(init)
             self.average = MovingAverage(self.net, recipe.ema)
+
+    def _initialise(self, init: str | Path | None) -> None:
+        if init is None:
+            self.net.backbone.load_state_dict(imagenet_backbone())
+        else:
+            given = load_network(self.recipe.method, init)
+            load_state(self.net, given.state_dict(), str(init))
 
     def _load(self) -> None:
         saved = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
@@ -296,7 +306,7 @@ class _Log:
             writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
 
 
-def train(
+def train(  # noqa: PLR0913 (keyword-only settings of one run)
     recipe: Recipe,
     data: Path,
     out: Path,
@@ -306,6 +316,7 @@ def train(
     device: str = "auto",
     precision: str = "bf16",
     overfit: int | None = None,
+    init: str | Path | None = None,
 ) -> Trainer:
     """Train ``recipe`` on the pool at ``data`` into the folder ``out``.
 
@@ -313,12 +324,15 @@ def train(
     ----------
     steps: overrides the recipe's number of steps (the schedule stretches with it).
     overfit: train on this many fixed objects only, a proof that the loop can learn.
+    init: weights to start from instead of ImageNet's backbone.
     """
     if steps is not None:
         recipe = dataclasses.replace(recipe, steps=steps)
     pool = Pool(data, recipe.sets, recipe.development)
     if overfit is not None:
         pool = pool.fixed(overfit, recipe.seed)
-    trainer = Trainer(recipe, pool, out, device=device, precision=precision, resume=resume)
+    trainer = Trainer(
+        recipe, pool, out, device=device, precision=precision, resume=resume, init=init
+    )
     trainer.run()
     return trainer

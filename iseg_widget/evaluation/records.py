@@ -1,0 +1,159 @@
+"""What a run leaves behind: a record per object, and what the run was."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import iseg_widget
+from iseg_widget.clicks import Click
+
+FORMAT = 1
+"""Version of the JSON form of records and reports."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One object: the robot's clicks and what came of each.
+
+    Attributes
+    ----------
+    name: the sample's name.
+    clicks, ious, seconds: per click, in order; the IoU is that after the click, the seconds are
+        what the method took.
+    initial_iou: IoU before the first click (0 from scratch).
+    start_seconds: time the method took for the image before the first click.
+    scores: further measures per click, by name (``"biou"``, ``"assd"``).
+    error: why the object could not be finished; ``None`` when it was. The measures of a report
+        leave such an object out.
+    """
+
+    name: str
+    clicks: tuple[Click, ...] = ()
+    ious: tuple[float, ...] = ()
+    seconds: tuple[float, ...] = ()
+    initial_iou: float = 0.0
+    start_seconds: float = 0.0
+    scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as it goes to JSON."""
+        return {
+            "name": self.name,
+            "clicks": [click.to_dict() for click in self.clicks],
+            "ious": list(self.ious),
+            "seconds": list(self.seconds),
+            "initial_iou": self.initial_iou,
+            "start_seconds": self.start_seconds,
+            "scores": {name: list(values) for name, values in self.scores.items()},
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Record:
+        """Read what :meth:`to_dict` wrote; ``ValueError`` when keys are missing or unknown."""
+        values = _checked(cls, data)
+        values["clicks"] = tuple(Click.from_dict(click) for click in data["clicks"])
+        values["ious"] = tuple(data["ious"])
+        values["seconds"] = tuple(data["seconds"])
+        values["scores"] = {name: tuple(found) for name, found in data["scores"].items()}
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What was run; two runs may be continued as one when :meth:`differences` finds none.
+
+    Attributes
+    ----------
+    method, options: the method's name and its options by field.
+    weights: fingerprint of the network's weights; ``None`` for a method without.
+    dataset, samples, sample_names: the dataset's name, length, and fingerprint of its names.
+    max_clicks, stop_iou, robot, metrics: see :func:`iseg_widget.evaluate`.
+    version: of this package; for information only.
+    """
+
+    method: str
+    options: Mapping[str, Any]
+    weights: str | None
+    dataset: str
+    samples: int
+    sample_names: str
+    max_clicks: int
+    stop_iou: float | None
+    robot: str
+    metrics: tuple[str, ...]
+    version: str = field(default_factory=lambda: iseg_widget.__version__)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description as it goes to JSON."""
+        data = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {**data, "options": dict(self.options), "metrics": list(self.metrics)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> RunInfo:
+        """Read what :meth:`to_dict` wrote; ``ValueError`` when keys are missing or unknown."""
+        values = _checked(cls, data)
+        return cls(**{**values, "metrics": tuple(data["metrics"])})
+
+    def differences(self, other: RunInfo) -> list[str]:
+        """Name what differs, each as ``field: mine, not theirs``; the version does not matter."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return [
+            f"{name}: {mine[name]!r}, not {theirs[name]!r}"
+            for name in mine
+            if name != "version" and mine[name] != theirs[name]
+        ]
+
+
+def _checked(cls: type[Record | RunInfo], data: Mapping[str, Any]) -> dict[str, Any]:
+    expected = {field.name for field in dataclasses.fields(cls)}
+    if set(data) != expected:
+        raise ValueError(
+            f"a {cls.__name__} has the keys {sorted(expected)}; missing "
+            f"{sorted(expected - set(data))}, unknown {sorted(set(data) - expected)}"
+        )
+    return dict(data)
+
+
+def plain_options(options: object) -> dict[str, Any]:
+    """Return a method's options as JSON-able data, by field."""
+    if dataclasses.is_dataclass(options) and not isinstance(options, type):
+        found = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
+    elif isinstance(options, Mapping):
+        found = {str(name): value for name, value in options.items()}
+    else:
+        found = {} if options is None else {"options": options}
+    return {name: _plain(value) for name, value in found.items()}
+
+
+def _plain(value: object) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    return repr(value)
+
+
+def names_fingerprint(names: Iterable[str]) -> str:
+    """Return a short hash of sample names in order."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def weights_fingerprint(method: object) -> str | None:
+    """Return a short hash of a method's network (its ``state_dict``); ``None`` without one."""
+    network = getattr(method, "network", None)
+    if network is None or not hasattr(network, "state_dict"):
+        return None
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        # By way of double: numpy does not know every type, such as bfloat16.
+        digest.update(tensor.detach().cpu().double().numpy().tobytes())
+    return digest.hexdigest()[:16]

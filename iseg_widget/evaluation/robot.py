@@ -1,0 +1,151 @@
+"""The robot user: where the published evaluations click next.
+
+All of them place the click "at the center of the largest error region between the previous
+prediction and the ground truth mask" (FocalClick Sec. 4.1). What that comes to in their code:
+
+* the Euclidean distance transform of the missed object (false negatives) and of the wrongly
+  marked background (false positives), each padded by one pixel of "no error", so that the image's
+  border counts as the region's border;
+* pixels clicked before are set to zero distance, ignored pixels belong to neither map;
+* the click goes to the first maximum in row-major order, positive when the missed object is
+  farther from its border than the wrongly marked background, **negative when they tie**.
+
+The published codes differ only in how they compute distances and in what they do when nothing is
+left to click; each is a strategy here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from iseg_widget.clicks import Click
+from iseg_widget.masks import box_of
+
+Mask = NDArray[np.bool_]
+Distance = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+
+
+@dataclass(frozen=True, slots=True)
+class Robot:
+    """A published robot user.
+
+    Attributes
+    ----------
+    name: key in :data:`ROBOTS`.
+    distance: distance of every pixel of an ``(h, w)`` uint8 map to the nearest zero.
+    restart: what happens when no error is left to click: click as if nothing had been predicted
+        (True), or return a negative click at (0, 0) (False).
+    """
+
+    name: str
+    distance: Distance
+    restart: bool
+
+
+def _opencv_distance(region: NDArray[np.uint8]) -> NDArray[np.floating]:
+    return np.asarray(cv2.distanceTransform(region, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+
+
+def _scipy_distance(region: NDArray[np.uint8]) -> NDArray[np.floating]:
+    from scipy.ndimage import distance_transform_edt
+
+    return np.asarray(distance_transform_edt(region))
+
+
+ROBOTS: dict[str, Robot] = {
+    robot.name: robot
+    for robot in (
+        Robot("ritm", _opencv_distance, restart=False),
+        Robot("fcanet", _scipy_distance, restart=False),
+        Robot("focuscut", _scipy_distance, restart=True),
+    )
+}
+"""``"ritm"`` (RITM and FocalClick), ``"fcanet"``, ``"focuscut"``: after the code they come from."""
+
+
+def find_robot(name: str) -> Robot:
+    """Return a robot by name; ``ValueError`` names the accepted ones."""
+    if name not in ROBOTS:
+        raise ValueError(f"unknown robot {name!r}; accepted are {', '.join(ROBOTS)}")
+    return ROBOTS[name]
+
+
+def _deepest(
+    region: Mask, clicked: Sequence[tuple[int, int]], distance: Distance
+) -> tuple[float, int, int]:
+    """Return the largest distance in ``region`` and the (row, column) of its first occurrence.
+
+    Only the region's box is transformed. That changes nothing: the ring of one pixel around the
+    box holds no region pixel, and for every pixel beyond the ring one on the ring is nearer.
+    """
+    box = box_of(region)
+    if box is None:
+        return 0.0, 0, 0
+    x0, y0, x1, y1 = box
+    height, width = y1 - y0, x1 - x0
+    padded = np.zeros((height + 2, width + 2), np.uint8)
+    padded[1:-1, 1:-1] = region[y0:y1, x0:x1]
+    depth = distance(padded)[1:-1, 1:-1]
+    for row, column in clicked:
+        if y0 <= row < y1 and x0 <= column < x1:
+            depth[row - y0, column - x0] = 0.0
+    first = int(np.argmax(depth))
+    row, column = divmod(first, width)
+    largest = float(depth[row, column])
+    return (largest, y0 + row, x0 + column) if largest > 0 else (0.0, 0, 0)
+
+
+def next_click(
+    prediction: Mask,
+    truth: Mask,
+    previous_clicks: Sequence[Click] = (),
+    ignore: Mask | None = None,
+    *,
+    robot: str = "ritm",
+) -> Click:
+    """Return the click that the robot user gives next.
+
+    Parameters
+    ----------
+    prediction, truth: ``(H, W)`` bool.
+    previous_clicks: earlier clicks; their pixels are not clicked again.
+    ignore: ``(H, W)`` bool, pixels that are no error whatever is predicted there.
+    robot: key of :data:`ROBOTS`.
+
+    Returns
+    -------
+    Click at the centre of a pixel. When no error is left: a negative click at (0, 0), or for
+    ``"focuscut"`` the first click of the object.
+
+    Raises
+    ------
+    ValueError: the masks differ in shape, a previous click lies outside, or the robot is unknown.
+    """
+    strategy = find_robot(robot)
+    for name, array in (("truth", truth), ("ignore", ignore)):
+        if array is not None and array.shape != prediction.shape:
+            raise ValueError(
+                f"{name} has shape {array.shape}, the prediction has {prediction.shape}"
+            )
+    clicked = [click.pixel for click in previous_clicks]
+    height, width = prediction.shape
+    for click, (row, column) in zip(previous_clicks, clicked, strict=True):
+        if not (0 <= row < height and 0 <= column < width):
+            raise ValueError(f"{click} lies outside the {width} x {height} pixels of the masks")
+    missed = truth & ~prediction
+    wrong = prediction & ~truth
+    if ignore is not None:
+        missed &= ~ignore
+        wrong &= ~ignore
+    missed_depth, *missed_at = _deepest(missed, clicked, strategy.distance)
+    wrong_depth, *wrong_at = _deepest(wrong, clicked, strategy.distance)
+    positive = missed_depth > wrong_depth
+    if strategy.restart and missed_depth == wrong_depth == 0:
+        return next_click(np.zeros_like(truth), truth, (), ignore, robot="fcanet")
+    row, column = missed_at if positive else wrong_at
+    return Click(column, row, positive)

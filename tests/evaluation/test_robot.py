@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.ndimage import distance_transform_edt
+
+from iseg_widget.clicks import Click
+from iseg_widget.evaluation import robot
+from iseg_widget.evaluation.robot import ROBOTS, next_click
+
+RECORDED = {
+    # recorded code: our strategy
+    "ritm": "ritm",
+    "clickseg": "ritm",
+    "fcanet": "fcanet",
+    "focuscut": "focuscut",
+}
+
+
+@pytest.fixture(scope="module")
+def recorded(parity_root: Path) -> dict[str, Any]:
+    case = parity_root / "E1_robot_and_iou"
+    assert "40 pairs" in json.loads(case.with_suffix(".json").read_text("utf-8"))["what"]
+    with np.load(case.with_suffix(".npz")) as file:
+        found = {name: file[name] for name in file.files}
+    found["pred"] = np.unpackbits(found["pred"], axis=-1)
+    return found
+
+
+def pair(recorded: dict[str, Any], index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Prediction, truth and ignore of a recorded pair."""
+    height, width = recorded["shape"][index]
+    prediction, truth, ignore = (
+        recorded[name][index, :height, :width] == 1 for name in ("pred", "gt", "ignore")
+    )
+    return prediction, truth, ignore
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("code", RECORDED)
+def test_clicks_equal_the_published_code(recorded: dict[str, Any], code: str):
+    for index in range(40):
+        prediction, truth, ignore = pair(recorded, index)
+        clicks: list[Click] = []
+        for which in ("click", "click2"):
+            found = next_click(prediction, truth, clicks, ignore, robot=RECORDED[code])
+            first, second, positive = recorded[f"{code}_{which}"][index]
+            x, y = (second, first) if RECORDED[code] == "ritm" else (first, second)
+            assert found == Click(int(x), int(y), bool(positive)), (index, which)
+            clicks.append(found)
+
+
+def masks(side: int = 14) -> st.SearchStrategy[np.ndarray]:
+    shapes = st.tuples(st.integers(1, side), st.integers(1, side))
+    return shapes.flatmap(lambda shape: arrays(bool, (3, *shape)))
+
+
+@given(masks(), st.sampled_from(sorted(ROBOTS)))
+def test_a_click_lies_in_an_error_of_its_kind(stack: np.ndarray, name: str):
+    prediction, truth, ignore = stack
+    click = next_click(prediction, truth, (), ignore, robot=name)
+    at = click.pixel
+    if ((prediction != truth) & ~ignore).any():
+        assert prediction[at] != truth[at]
+        assert not ignore[at]
+        assert click.positive == truth[at]
+    elif name == "focuscut" and (truth & ~ignore).any():
+        assert click.positive
+        assert truth[at]
+    else:
+        assert click == Click(0, 0, positive=False)
+
+
+@given(masks())
+def test_it_is_the_deepest_pixel_of_the_whole_padded_maps(stack: np.ndarray):
+    prediction, truth, ignore = stack
+    depth = [
+        distance_transform_edt(np.pad(errors & ~ignore, 1))[1:-1, 1:-1]
+        for errors in (truth & ~prediction, prediction & ~truth)
+    ]
+    positive = depth[0].max() > depth[1].max()
+    deepest = depth[0] if positive else depth[1]
+    y, x = np.unravel_index(np.argmax(deepest), deepest.shape)
+    for name in ("ritm", "fcanet"):
+        expected = Click(int(x), int(y), bool(positive))
+        assert next_click(prediction, truth, (), ignore, robot=name) == expected
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["ritm", "fcanet"]))
+def test_the_cropped_transform_gives_exactly_the_full_one(seed: int, name: str):
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(40, 400, 2)
+    region = np.zeros((height, width), bool)
+    for _ in range(rng.integers(1, 5)):
+        rows, columns = np.ogrid[:height, :width]
+        centre = rng.random(2) * (height, width)
+        half = 1 + rng.random(2) * (height, width) / 4
+        region |= ((rows - centre[0]) / half[0]) ** 2 + ((columns - centre[1]) / half[1]) ** 2 < 1
+    region &= rng.random((height, width)) > 0.001
+    distance = ROBOTS[name].distance
+    full = distance(np.pad(region.astype(np.uint8), 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(np.argmax(full), full.shape)
+    expected = (float(full.max()), int(row), int(column)) if region.any() else (0.0, 0, 0)
+    assert robot._deepest(region, (), distance) == expected
+
+
+@given(masks(10))
+def test_repeated_clicks_never_hit_the_same_pixel_while_errors_are_left(stack: np.ndarray):
+    prediction, truth, ignore = stack
+    errors = int(np.count_nonzero((prediction != truth) & ~ignore))
+    clicks: list[Click] = []
+    for _ in range(errors):
+        clicks.append(next_click(prediction, truth, clicks, ignore))
+    assert len({click.pixel for click in clicks}) == errors
+    assert next_click(prediction, truth, clicks, ignore) == Click(0, 0, positive=False)
+
+
+def test_a_tie_is_a_negative_click():
+    prediction = np.zeros((20, 40), bool)
+    truth = prediction.copy()
+    prediction[5:10, 5:10] = True
+    truth[5:10, 25:30] = True
+    assert next_click(prediction, truth) == Click(7, 7, positive=False)
+
+
+def test_the_image_border_counts_as_the_border_of_an_error():
+    truth = np.ones((9, 9), bool)
+    assert next_click(~truth, truth) == Click(4, 4)
+
+
+def test_of_equal_maxima_the_first_in_row_order_is_clicked():
+    truth = np.zeros((30, 30), bool)
+    truth[20:25, 2:7] = truth[3:8, 20:25] = True
+    assert next_click(np.zeros_like(truth), truth) == Click(22, 5)
+
+
+def test_refusals_say_what_is_accepted():
+    mask = np.zeros((4, 5), bool)
+    with pytest.raises(ValueError, match="accepted are ritm, fcanet, focuscut"):
+        next_click(mask, mask, robot="human")
+    with pytest.raises(ValueError, match=r"truth has shape \(5, 4\)"):
+        next_click(mask, mask.T)
+    with pytest.raises(ValueError, match="ignore has shape"):
+        next_click(mask, mask, (), mask.T)
+    with pytest.raises(ValueError, match="outside the 5 x 4"):
+        next_click(mask, mask, [Click(5, 0)])
