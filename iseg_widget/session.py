@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -213,6 +213,18 @@ class Session:
         """Go back to the beginning; can be undone."""
         if self._timeline:
             self._commit(())
+
+    def checkpoint(self) -> object:
+        """Return where the session is, history included, for :meth:`restore`."""
+        return self._timeline, tuple(self._undo), tuple(self._redo)
+
+    def restore(self, checkpoint: object) -> None:
+        """Go back to a :meth:`checkpoint` of this session as if nothing had happened since.
+
+        Unlike :meth:`undo` it leaves no trace: what happened since cannot be redone.
+        """
+        timeline, undo, redo = cast("tuple[_Timeline, tuple[_Timeline, ...], Any]", checkpoint)
+        self._timeline, self._undo, self._redo = timeline, list(undo), list(redo)
 
     def with_method(self, method: Method) -> Session:
         """Return a new session with the same image and the history replayed by ``method``."""

@@ -1,0 +1,30 @@
+"""The notebook widget: see :class:`SegmentationWidget`.
+
+===================  ==========================================================================
+``segmentation.py``  the widget: traits, Python interface, messages in and out
+``desk.py``          what is done for a request: the session, the method, the answers
+``actions.py``       what the desk can be asked to do
+``worker.py``        the one thread that does it, and the queue in front of it
+``messages.py``      the messages between page and kernel (mirrored in ``js/src/protocol.ts``)
+``codec.py``         masks and pictures as bytes
+``traits.py``        traits that are more than a plain value
+===================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from iseg_widget.widget.segmentation import SegmentationWidget as SegmentationWidget
+
+__all__ = ["SegmentationWidget"]
+
+
+def __getattr__(name: str) -> Any:
+    # anywidget is imported with the first use, so that the protocol can be read without it.
+    if name in __all__:
+        from iseg_widget.widget.segmentation import SegmentationWidget
+
+        return SegmentationWidget
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

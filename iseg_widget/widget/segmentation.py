@@ -1,0 +1,387 @@
+"""``SegmentationWidget``: click in the notebook, see the mask.
+
+Threads. Messages arrive on the kernel's main thread or on a subshell thread; the handler only
+enqueues. The worker sends the answers and sets the traits (ipykernel sends comm messages from any
+thread). Traits set for the page (``set_state``) and by the worker exclude each other by a lock,
+because traitlets and ipywidgets keep per-widget state while they notify. Whoever holds the lock,
+or is the worker, is inside a callback and must not wait for the worker.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import anywidget
+import numpy as np
+import traitlets
+from numpy.typing import ArrayLike, NDArray
+
+from iseg_widget.images import read_image
+from iseg_widget.masks import as_mask
+from iseg_widget.methods.registry import build_options, list_methods, method_title
+from iseg_widget.protocol import Method, Step
+from iseg_widget.session import Session
+from iseg_widget.widget import messages
+from iseg_widget.widget.actions import Act, Recall, TellCancelled, UseMethod, WarmUp, job_of
+from iseg_widget.widget.codec import still_png
+from iseg_widget.widget.desk import Desk, Given, Published
+from iseg_widget.widget.traits import (
+    Done,
+    MaskTrait,
+    clicks_to_json,
+    frozen,
+    options_to_json,
+)
+from iseg_widget.widget.worker import Job
+
+if TYPE_CHECKING:
+    import torch
+
+_log = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).parent / "static"
+_NOT_BUILT = """export default { render({ el }) { el.textContent =
+  "iseg_widget: the front end is not built (npm --prefix js ci && npm --prefix js run build)"; } };
+"""
+
+MIN_HEIGHT = 120
+"""Least height of the picture on the page, in CSS pixels."""
+
+PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views"})
+"""What the page may set; all other traits are written by the kernel alone."""
+
+ErrorCallback = Callable[[Exception], object]
+
+
+def _bundle(name: str, missing: str) -> str:
+    # The text, not the path: anywidget watches paths with callbacks that keep every widget alive.
+    path = _STATIC / name
+    return f"{path.read_text(encoding='utf-8') if path.is_file() else missing}\n"
+
+
+class SegmentationWidget(anywidget.AnyWidget):
+    """Segment an object of an image by clicking on it.
+
+    The method answers on a thread of its own, so neither page nor kernel waits for it. Reading
+    :attr:`mask`, :attr:`step` or :attr:`session` waits until all clicks are answered; so do
+    :meth:`click`, :meth:`undo` and the like, which also raise what went wrong. Inside callbacks
+    (``observe``, :meth:`on_error`) nothing waits: there they give what is there, and only
+    enqueue.
+
+    Parameters
+    ----------
+    image: path, PIL image, or array (see :mod:`iseg_widget.images`).
+    method: one of :func:`iseg_widget.list_methods`, or a method from
+        :func:`iseg_widget.load_method`. A name is loaded when the widget is first shown.
+    mask: ``(H, W)`` existing mask that is to be corrected.
+    truth: ``(H, W)`` ground truth; the status line then shows the IoU.
+    ignore: ``(H, W)`` pixels that the IoU leaves out.
+    options: of the method: its options dataclass or a mapping of its fields.
+    weights: packaged weights or a file for ``method``; or a mapping from method names to those.
+    device: as in :func:`iseg_widget.load_method`.
+    opacity: of the mask, 0 to 1.
+    show_views: draw the crops that the method looked at.
+    height: of the picture on the page in CSS pixels; by default it follows the image's shape.
+
+    Raises
+    ------
+    ValueError, TypeError: unreadable image, mask of another shape, unknown method or option, …
+
+    Examples
+    --------
+    >>> w = SegmentationWidget("cat.jpg")                # doctest: +SKIP
+    >>> w.observe(lambda change: print(change.new.sum()), "mask")  # doctest: +SKIP
+    """
+
+    _esm = _bundle("widget.js", _NOT_BUILT)
+    _css = _bundle("widget.css", "")
+
+    clicks = traitlets.Any((), read_only=True).tag(sync=True, to_json=clicks_to_json)
+    method = traitlets.Any("").tag(sync=True)
+    methods = traitlets.Any((), read_only=True).tag(sync=True)
+    options = traitlets.Any(None).tag(sync=True, to_json=options_to_json)
+    image_size = traitlets.Any((0, 0), read_only=True).tag(sync=True)
+    height = traitlets.Int(None, allow_none=True, min=MIN_HEIGHT).tag(sync=True)
+    tool = traitlets.Enum(("positive", "negative"), "positive").tag(sync=True)
+    opacity = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
+    show_mask = traitlets.Bool(True).tag(sync=True)
+    show_views = traitlets.Bool(False).tag(sync=True)
+    mask = MaskTrait(None, allow_none=True, read_only=True)
+
+    def __init__(  # noqa: PLR0913 - all but two are keywords
+        self,
+        image: object,
+        method: str | Method = "focalclick",
+        *,
+        mask: ArrayLike | None = None,
+        truth: ArrayLike | None = None,
+        ignore: ArrayLike | None = None,
+        options: Mapping[str, Any] | object | None = None,
+        weights: str | Path | Mapping[str, str | Path] | None = None,
+        device: str | torch.device = "auto",
+        opacity: float = 0.5,
+        show_views: bool = False,
+        height: int | None = None,
+    ) -> None:
+        pixels = read_image(image)
+        shape = (pixels.shape[0], pixels.shape[1])
+        name = _method_name(method)
+        if not 0 <= opacity <= 1:
+            raise ValueError(f"opacity must lie in 0..1, got {opacity!r}")
+        if height is not None and height < MIN_HEIGHT:
+            raise ValueError(f"height must be at least {MIN_HEIGHT} pixels, got {height!r}")
+        if options is not None:
+            options = build_options(name, options)
+        given = Given(
+            pixels,
+            method,
+            mask=None if mask is None else as_mask(mask, shape),
+            truth=None if truth is None else as_mask(truth, shape, "truth"),
+            ignore=None if ignore is None else as_mask(ignore, shape, "ignore"),
+            options=options,
+            weights=weights,
+            device=device,
+        )
+        self._image = pixels
+        self._lock = threading.RLock()  # held while traits change on behalf of page or worker
+        self._holder: int | None = None
+        self._error_callbacks: list[ErrorCallback] = []
+        self._desk = Desk(given, send=self._send_reply, publish=self._publish, failed=self._report)
+        super().__init__()
+        with self._holding():
+            self.set_trait("image_size", (shape[1], shape[0]))
+            self.set_trait("methods", _method_titles(name))
+            self.set_trait("mask", frozen(self._desk.mask))
+            self.method = Done(name)
+            self.options = Done(getattr(method, "options", None) if options is None else options)
+        self.opacity, self.show_views, self.height = float(opacity), bool(show_views), height
+        self.on_msg(self._on_message)
+
+    # What a person does, from Python
+
+    def click(self, x: float, y: float, positive: bool = True) -> Step:
+        """Click at ``(x, y)`` pixels ((0, 0) is the centre of the top-left pixel).
+
+        Raises ``ValueError`` outside the image; nothing has changed then.
+        """
+        return cast("Step", self._do(Act(lambda session: session.click(x, y, positive))))
+
+    def edit(self, mask: ArrayLike) -> Step:
+        """Replace the mask by one you made, ``(H, W)``; later clicks correct it."""
+        return cast("Step", self._do(Act(lambda session: session.edit(mask))))
+
+    def remove(self, index: int) -> None:
+        """Remove a click; what came after it is computed again."""
+        self._do(Act(lambda session: session.remove(index)))
+
+    def move(self, index: int, x: float, y: float) -> None:
+        """Move a click to ``(x, y)`` pixels; what came after it is computed again."""
+        self._do(Act(lambda session: session.move(index, x, y)))
+
+    def undo(self) -> bool:
+        """Take back the last action; ``False`` when there is none."""
+        return bool(self._do(Recall(Session.undo)))
+
+    def redo(self) -> bool:
+        """Do it again; ``False`` when nothing is undone."""
+        return bool(self._do(Recall(Session.redo)))
+
+    def reset(self) -> None:
+        """Go back to the beginning; can be undone."""
+        self._do(Recall(Session.reset))
+
+    # What is there
+
+    @property
+    def session(self) -> Session:
+        """The session behind the widget; loads the method if need be, and waits for clicks.
+
+        Read from it; to act, use the widget's methods, which also tell the page.
+        """
+        if self._desk.session is None:
+            self._do(WarmUp())
+        self._wait()
+        session = self._desk.session
+        if session is None:
+            raise RuntimeError("the method is not loaded yet: nothing waits inside a callback")
+        return session
+
+    @property
+    def step(self) -> Step | None:
+        """The latest step (its views, probability, IoU, …); ``None`` before the first."""
+        self._wait()
+        session = self._desk.session
+        return None if session is None else session.step
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """``(H, W, 3)`` uint8 RGB."""
+        return self._image
+
+    def on_error(self, callback: ErrorCallback, *, remove: bool = False) -> None:
+        """Call ``callback(exception)`` for every error that the page shows.
+
+        It is called on the widget's own thread.
+        """
+        if remove:
+            self._error_callbacks.remove(callback)
+        else:
+            self._error_callbacks.append(callback)
+
+    def close(self) -> None:
+        """Stop the worker and remove the widget from the page."""
+        if hasattr(self, "_desk"):
+            self._desk.worker.close()
+        super().close()
+
+    # Jobs
+
+    def _do(self, action: object) -> Any:
+        """Enqueue and, outside of callbacks, wait for the outcome."""
+        waited = not self._in_callback
+        job = Job(action, drops=not isinstance(action, WarmUp), waited=waited)
+        self._desk.worker.submit(job)
+        try:
+            return job.outcome.result() if waited else None
+        except CancelledError:
+            raise RuntimeError("cancelled in the widget") from None
+
+    def _wait(self) -> None:
+        if not self._in_callback:
+            self._desk.worker.wait()
+
+    @property
+    def _in_callback(self) -> bool:
+        return self._desk.worker.is_current or self._holder == threading.get_ident()
+
+    @contextlib.contextmanager
+    def _holding(self) -> Iterator[None]:
+        with self._lock:
+            before, self._holder = self._holder, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._holder = before
+
+    # Traits
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the page set. Everything but :data:`PAGE_TRAITS` is the kernel's."""
+        accepted = {name: value for name, value in sync_data.items() if name in PAGE_TRAITS}
+        with self._holding():
+            try:
+                super().set_state(accepted)
+            except traitlets.TraitError as error:
+                self._show_error("The page sent a wrong value", error)
+
+    @traitlets.validate("method")
+    def _validate_method(self, proposal: Mapping[str, Any]) -> Any:
+        wish = proposal["value"]
+        if isinstance(wish, Done):
+            return wish.value
+        _method_name(wish)
+        self._do(UseMethod(wish))
+        return self.method
+
+    @traitlets.validate("options")
+    def _validate_options(self, proposal: Mapping[str, Any]) -> Any:
+        wish = proposal["value"]
+        if isinstance(wish, Done):
+            return wish.value
+        self._do(UseMethod(None, build_options(self.method, wish)))
+        return self.options
+
+    def _publish(self, state: Published) -> None:
+        """Set the traits, on the worker's thread; a failing observer stops nothing else."""
+        values = {
+            "clicks": state.clicks,
+            "method": Done(state.method),
+            "options": Done(state.options),
+            "mask": frozen(state.mask),
+        }
+        with self._holding():
+            for name, value in values.items():
+                try:
+                    self.set_trait(name, value)
+                except Exception as error:  # noqa: BLE001 - a person's own callback
+                    self._show_error(f"A callback on {name} failed", error)
+
+    # Messages
+
+    def _on_message(self, _: object, content: object, __: object) -> None:
+        """Comm handler: enqueue, and say so."""
+        try:
+            request = messages.parse_request(content)
+        except messages.ProtocolError as error:
+            self._show_error("The page sent a wrong message", error, error.id)
+            return
+        worker = self._desk.worker
+        self._send_reply(messages.Received(id=request.id))
+        if isinstance(request, messages.Ping):
+            return
+        if isinstance(request, messages.Cancel):
+            removed = tuple(job.id for job in worker.cancel() if job.id is not None)
+            worker.submit(Job(TellCancelled(request.id, removed)), first=True)
+            return
+        worker.submit(job_of(request))
+        if isinstance(request, messages.Hello):
+            worker.submit(Job(WarmUp()))
+
+    def _send_reply(self, reply: messages.Reply) -> None:
+        content, buffers = reply.to_message()
+        try:
+            self.send(content, buffers)
+        except Exception:  # noqa: BLE001 - the page missed it and will ask; what was done stays
+            _log.exception("a message to the page was not sent")
+
+    def _show_error(self, title: str, error: Exception, id: str | None = None) -> None:  # noqa: A002
+        ids = () if id is None else (id,)
+        self._send_reply(messages.ErrorReply(id=id, ids=ids, title=title, message=str(error)))
+        self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        for callback in tuple(self._error_callbacks):
+            with contextlib.suppress(Exception):  # there is nobody left to tell
+                callback(error)
+
+    # Display
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Show the widget; a still picture goes along for readers without a kernel."""
+        bundle: Any = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        with contextlib.suppress(RuntimeError):  # closed
+            self._desk.worker.submit(Job(WarmUp(quiet=True)))
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        with self._holding():  # what is there now, without waiting
+            png = still_png(self._image, self.mask, self.clicks, self.opacity)
+        data["image/png"] = base64.b64encode(png).decode("ascii")
+        return bundle
+
+
+def _method_name(method: object) -> str:
+    if isinstance(method, str):
+        if method not in list_methods():
+            raise ValueError(
+                f"unknown method {method!r}; accepted are {', '.join(list_methods())}, "
+                "or what load_method returns"
+            )
+        return method
+    if isinstance(method, Method):
+        return method.name
+    raise TypeError(
+        f"method must be a name or what load_method returns, got {type(method).__name__}"
+    )
+
+
+def _method_titles(own: str) -> list[list[str]]:
+    titles = [[name, method_title(name)] for name in list_methods()]
+    return titles if own in list_methods() else [[own, own], *titles]

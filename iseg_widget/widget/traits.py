@@ -1,0 +1,49 @@
+"""Traits of the widget that are more than a plain value."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import traitlets
+from numpy.typing import NDArray
+
+from iseg_widget.clicks import Click
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """A value for ``method`` or ``options`` that is in force already, not a wish."""
+
+    value: Any
+
+
+class MaskTrait(traitlets.TraitType[Any, Any]):
+    """The mask: not synced; reading it waits for the clicks that are under way."""
+
+    def get(self, obj: Any, cls: Any = None) -> Any:
+        """Return the ``(H, W)`` bool mask."""
+        obj._wait()  # noqa: SLF001 - the widget's own trait
+        return super().get(obj, cls)
+
+
+def clicks_to_json(clicks: tuple[Click, ...], _: object) -> list[dict[str, Any]]:
+    """Return clicks as they go to the page."""
+    return [click.to_dict() for click in clicks]
+
+
+def options_to_json(options: Any, _: object) -> dict[str, Any] | None:
+    """Return an options dataclass as it goes to the page."""
+    if not dataclasses.is_dataclass(options) or isinstance(options, type):
+        return None
+    plain = (bool, int, float, str, type(None), list, tuple)
+    values = dataclasses.asdict(options)
+    return {name: v if isinstance(v, plain) else str(v) for name, v in values.items()}
+
+
+def frozen(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a view that cannot be written through."""
+    view = mask.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,34 @@
+import type { ClickData } from "./protocol";
+
+export type Tool = "positive" | "negative";
+
+/** The synced traits of `SegmentationWidget`. Only the ones in `PageTraits` are written here. */
+export interface Traits extends PageTraits {
+  clicks: ClickData[];
+  method: string;
+  /** Name and title of every method on offer. */
+  methods: [string, string][];
+  options: Record<string, unknown> | null;
+  image_size: [number, number];
+  height: number | null;
+}
+
+/** What the page may change; everything else is written by the kernel alone. */
+export interface PageTraits {
+  tool: Tool;
+  opacity: number;
+  show_mask: boolean;
+  show_views: boolean;
+}
+
+/** The part of anywidget's model that is used here. */
+export interface Model {
+  get<K extends keyof Traits>(name: K): Traits[K];
+  set<K extends keyof PageTraits>(name: K, value: PageTraits[K]): void;
+  save_changes(): void;
+  send(content: unknown): void;
+  // biome-ignore lint/suspicious/noExplicitAny: the host decides what an event carries
+  on(event: string, callback: (...values: any[]) => void): void;
+  // biome-ignore lint/suspicious/noExplicitAny: the host decides what an event carries
+  off(event: string, callback: (...values: any[]) => void): void;
+}

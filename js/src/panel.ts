@@ -1,0 +1,343 @@
+/** Everything around the canvas: tool bar, status line, messages, list of keys. */
+
+import { type Icon, icon } from "./icons";
+import { type Command, SHORTCUTS } from "./keyboard";
+import { type State, summary } from "./store/state";
+
+export interface PanelActions {
+  command(command: Command): void;
+  tool(tool: "positive" | "negative"): void;
+  opacity(value: number): void;
+  method(name: string): void;
+  dismiss(key: number): void;
+}
+
+const FOCUSABLE: ReadonlySet<string> = new Set(["button", "canvas", "input", "select"]);
+
+type Props = Record<string, string>;
+
+function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  props: Props = {},
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const node = document.createElement(tag);
+  // JupyterLab's own keys (`d d` deletes the cell) stay quiet while one of these has the focus; it
+  // looks at the focused element before its parents, so the attribute has to be on each of them.
+  if (FOCUSABLE.has(tag)) node.setAttribute("data-lm-suppress-shortcuts", "true");
+  for (const [name, value] of Object.entries(props)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+function button(id: string, label: string, content: Icon | string, action: () => void) {
+  const drawn = content === "?" || content === "1:1" ? content : icon(content as Icon);
+  const node = element(
+    "button",
+    { type: "button", class: "iseg-button", "data-testid": `iseg-${id}`, title: label },
+    drawn,
+  );
+  node.setAttribute("aria-label", label);
+  node.addEventListener("click", action);
+  return node;
+}
+
+/** Change a text only when it differs: screen readers announce every change. */
+function setText(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function group(label: string, ...children: (Node | string)[]): HTMLElement {
+  return element("div", { class: "iseg-group", role: "group", "aria-label": label }, ...children);
+}
+
+const WORKING: Record<string, string> = {
+  load: "Loading the model…",
+  segment: "Segmenting…",
+  replay: "Replaying the clicks…",
+};
+
+const LOST =
+  "The kernel does not answer. It is busy with something else, or it was restarted: then run the cell again.";
+
+let panels = 0;
+
+export class Panel {
+  readonly root: HTMLElement;
+  readonly stage: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+
+  readonly #actions: PanelActions;
+  readonly #positive: HTMLButtonElement;
+  readonly #negative: HTMLButtonElement;
+  readonly #undo: HTMLButtonElement;
+  readonly #redo: HTMLButtonElement;
+  readonly #reset: HTMLButtonElement;
+  readonly #mask: HTMLButtonElement;
+  readonly #views: HTMLButtonElement;
+  readonly #opacity: HTMLInputElement;
+  readonly #method: HTMLSelectElement;
+  readonly #help: HTMLElement;
+  readonly #errors: HTMLElement;
+  readonly #banner: HTMLElement;
+  readonly #cancel: HTMLButtonElement;
+  readonly #facts = element("span", { "data-testid": "iseg-facts" });
+  readonly #place = element("span", { class: "iseg-place", "data-testid": "iseg-place" });
+  readonly #timing = element("span", { class: "iseg-timing", "data-testid": "iseg-timing" });
+  readonly #live = element("div", { class: "iseg-spoken", role: "status", "aria-live": "polite" });
+  #shown: State | null = null;
+
+  constructor(actions: PanelActions) {
+    panels += 1;
+    this.#actions = actions;
+    const run = (command: Command) => () => actions.command(command);
+    this.#positive = button("positive", "Positive click: object (X switches)", "positive", () =>
+      actions.tool("positive"),
+    );
+    this.#negative = button("negative", "Negative click: background (X switches)", "negative", () =>
+      actions.tool("negative"),
+    );
+    this.#positive.append(element("span", {}, "Object"));
+    this.#negative.append(element("span", {}, "Background"));
+    this.#undo = button("undo", "Undo (U)", "undo", run("undo"));
+    this.#redo = button("redo", "Redo (Y)", "redo", run("redo"));
+    this.#reset = button("reset", "Remove all clicks (Delete)", "reset", run("reset"));
+    this.#mask = button("mask-toggle", "Show the mask (M)", "mask", run("mask"));
+    this.#views = button("views-toggle", "Show the crops looked at (V)", "views", run("views"));
+    this.#opacity = this.#makeOpacity();
+    this.#method = this.#makeMethod();
+    this.#cancel = element(
+      "button",
+      { type: "button", class: "iseg-link", "data-testid": "iseg-cancel", hidden: "" },
+      "Cancel",
+    );
+    this.#cancel.addEventListener("click", run("cancel"));
+    this.#help = this.#makeHelp();
+    this.#errors = element("div", {
+      class: "iseg-errors",
+      role: "alert",
+      "data-testid": "iseg-errors",
+    });
+    this.#banner = element(
+      "div",
+      { class: "iseg-banner", role: "status", "data-testid": "iseg-banner", hidden: "" },
+      icon("warning"),
+      element("span", {}, LOST),
+    );
+    this.canvas = element("canvas", {
+      class: "iseg-canvas",
+      tabindex: "0",
+      role: "application",
+      "data-testid": "iseg-canvas",
+      "data-jp-suppress-context-menu": "true",
+      "aria-roledescription": "picture to segment",
+      "aria-describedby": `iseg-hint-${panels}`,
+    });
+    const hint = "Arrow keys move a crosshair, Enter clicks. Press question mark for all keys.";
+    this.stage = element(
+      "div",
+      { class: "iseg-stage" },
+      this.canvas,
+      element("div", { class: "iseg-progress", "aria-hidden": "true" }),
+      element(
+        "div",
+        { class: "iseg-waiting", "data-testid": "iseg-waiting" },
+        "Loading the picture…",
+      ),
+      element("div", { class: "iseg-notes" }, this.#banner, this.#errors),
+      this.#help,
+    );
+    this.root = element(
+      "div",
+      {
+        class: "iseg-widget",
+        role: "group",
+        "aria-label": "Interactive segmentation",
+      },
+      this.#makeToolbar(),
+      this.stage,
+      element(
+        "div",
+        { class: "iseg-status", "data-testid": "iseg-status" },
+        this.#facts,
+        this.#cancel,
+        this.#place,
+        this.#timing,
+      ),
+      this.#live,
+      element("div", { class: "iseg-spoken", id: `iseg-hint-${panels}` }, hint),
+    );
+  }
+
+  #makeToolbar(): HTMLElement {
+    const run = (command: Command) => () => this.#actions.command(command);
+    return element(
+      "div",
+      { class: "iseg-toolbar", role: "toolbar", "aria-label": "Tools" },
+      group("Sign of the next click", this.#positive, this.#negative),
+      group("History", this.#undo, this.#redo, this.#reset),
+      group(
+        "View",
+        button("fit", "Fit the picture (F)", "fit", run("fit")),
+        button("actual", "One to one (1)", "1:1", run("actual")),
+      ),
+      group("Mask", this.#mask, this.#opacity, this.#views),
+      element("span", { class: "iseg-spacer" }),
+      element("label", { class: "iseg-field" }, element("span", {}, "Method"), this.#method),
+      button("help", "Keys (?)", "?", run("help")),
+    );
+  }
+
+  #makeOpacity(): HTMLInputElement {
+    const node = element("input", {
+      type: "range",
+      class: "iseg-slider",
+      min: "0",
+      max: "1",
+      step: "0.05",
+      "aria-label": "Opacity of the mask",
+      title: "Opacity of the mask ([ and ])",
+      "data-testid": "iseg-opacity",
+    });
+    node.addEventListener("input", () => this.#actions.opacity(Number(node.value)));
+    return node;
+  }
+
+  #makeMethod(): HTMLSelectElement {
+    const node = element("select", {
+      class: "iseg-select",
+      "data-testid": "iseg-method",
+      title: "Method: changing it replays the clicks",
+    });
+    node.addEventListener("change", () => this.#actions.method(node.value));
+    return node;
+  }
+
+  #makeHelp(): HTMLElement {
+    const rows = SHORTCUTS.map(({ keys, label }) =>
+      element(
+        "div",
+        { class: "iseg-row" },
+        element("dt", {}, ...keys.map((key) => element("kbd", {}, key))),
+        element("dd", {}, label),
+      ),
+    );
+    const close = button("help-close", "Close", "close", () => this.#actions.command("help"));
+    return element(
+      "div",
+      {
+        class: "iseg-help",
+        role: "dialog",
+        "aria-label": "Keys and gestures",
+        "data-testid": "iseg-help-panel",
+        hidden: "",
+      },
+      element("div", { class: "iseg-head" }, element("strong", {}, "Keys and gestures"), close),
+      element("dl", {}, ...rows),
+    );
+  }
+
+  /** Bring the page in line with the state; touches only what changed. */
+  update(state: State): void {
+    const before = this.#shown;
+    this.#shown = state;
+    this.root.dataset.state = summary(state);
+    this.root.dataset.inferences = String(state.inferences);
+    this.root.dataset.imageWidth = String(state.image.width);
+    this.root.dataset.imageHeight = String(state.image.height);
+    this.#pressed(this.#positive, state.tool === "positive");
+    this.#pressed(this.#negative, state.tool === "negative");
+    this.#pressed(this.#mask, state.showMask);
+    this.#pressed(this.#views, state.showViews);
+    const queued = state.pending.length > 0;
+    this.#undo.disabled = !state.canUndo && !queued;
+    this.#redo.disabled = !state.canRedo;
+    this.#reset.disabled = state.clicks.length === 0 && !queued;
+    this.#opacity.value = String(state.opacity);
+    this.#opacity.setAttribute("aria-valuetext", `${Math.round(state.opacity * 100)} percent`);
+    this.#banner.hidden = state.connection !== "lost";
+    this.#cancel.hidden = summary(state) !== "busy";
+    if (before?.methods !== state.methods || before.method !== state.method) this.#options(state);
+    if (before?.errors !== state.errors) this.#listErrors(state);
+    if (before?.help !== state.help) this.#toggleHelp(state.help);
+    this.#status(state);
+  }
+
+  /** The list shows what the kernel says, also after a method could not be loaded. */
+  resetMethod(state: State): void {
+    this.#method.value = state.method;
+  }
+
+  #pressed(node: HTMLButtonElement, on: boolean): void {
+    node.setAttribute("aria-pressed", String(on));
+  }
+
+  #options(state: State): void {
+    const known = state.methods.some(([name]) => name === state.method);
+    const own: State["methods"] = known ? [] : [[state.method, state.method]];
+    this.#method.replaceChildren(
+      ...[...own, ...state.methods].map(([name, title]) =>
+        element("option", { value: name }, title),
+      ),
+    );
+    this.#method.value = state.method;
+  }
+
+  #listErrors(state: State): void {
+    this.#errors.replaceChildren(
+      ...state.errors.map(({ key, title, message }) => {
+        const close = button("error-dismiss", "Dismiss", "close", () => this.#actions.dismiss(key));
+        return element(
+          "div",
+          { class: "iseg-error", "data-testid": "iseg-error" },
+          icon("warning"),
+          element("div", {}, element("strong", {}, title), element("p", {}, message)),
+          close,
+        );
+      }),
+    );
+  }
+
+  #toggleHelp(open: boolean): void {
+    this.#help.hidden = !open;
+    if (open) this.#help.querySelector("button")?.focus();
+    else if (this.#help.contains(document.activeElement)) this.canvas.focus();
+  }
+
+  #status(state: State): void {
+    const { image, clicks, pending, iou } = state;
+    const count = clicks.length + pending.length;
+    const facts = [`${count} ${count === 1 ? "click" : "clicks"}`];
+    if (iou !== null) facts.push(`IoU ${iou.toFixed(3)}`);
+    const working = state.activity !== null ? WORKING[state.activity] : pending.length > 0;
+    if (state.connection !== "lost" && working) {
+      facts.push(working === true ? "Waiting for the kernel…" : String(working));
+    }
+    setText(this.#facts, facts.join("  ·  "));
+    const at = state.hover ?? state.cursor;
+    const where = at === null ? "" : `${Math.round(at.x)}, ${Math.round(at.y)}  ·  `;
+    setText(
+      this.#place,
+      `${where}${image.width} × ${image.height}  ·  ${Math.round(state.scale * 100)} %`,
+    );
+    const timing = [];
+    if (state.latency !== null) timing.push(`click to mask ${milliseconds(state.latency)}`);
+    if (state.seconds !== null) timing.push(`model ${milliseconds(state.seconds * 1000)}`);
+    setText(this.#timing, timing.join("  ·  "));
+    this.#describe(state);
+  }
+
+  #describe(state: State): void {
+    const { image, clicks, area, iou } = state;
+    const share = (100 * area) / Math.max(image.width * image.height, 1);
+    const said = [`${clicks.length} clicks`, `mask covers ${share.toFixed(1)} percent`];
+    if (iou !== null) said.push(`IoU ${iou.toFixed(3)}`);
+    setText(this.#live, state.connection === "lost" ? LOST : said.join(", "));
+    const label = `Picture of ${image.width} by ${image.height} pixels, ${said.join(", ")}`;
+    this.canvas.setAttribute("aria-label", label);
+  }
+}
+
+function milliseconds(value: number): string {
+  return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,132 @@
+/**
+ * Pointers to actions. A press that does not move is a click, one that does pans; two fingers
+ * pan and zoom. The wheel is taken only while the widget has the focus, or with Ctrl (which is
+ * also how browsers report a pinch on a touch pad).
+ */
+
+import { type Point, wheelFactor } from "../viewport";
+
+export interface Actions {
+  /** `negative`: the person asked for a negative click whatever the tool is. */
+  click(at: Point, negative: boolean, time: number): void;
+  pan(dx: number, dy: number): void;
+  zoom(at: Point, factor: number): void;
+  hover(at: Point | null): void;
+  focus(): void;
+  hasFocus(): boolean;
+}
+
+/** How far a press may move, in CSS pixels, and still be a click. */
+const SLACK = { mouse: 4, pen: 6, touch: 10 };
+
+interface Press {
+  start: Point;
+  at: Point;
+  slack: number;
+  button: number;
+  negative: boolean;
+  moved: boolean;
+}
+
+const middle = (a: Point, b: Point): Point => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 });
+const distance = (a: Point, b: Point): number => Math.hypot(a.x - b.x, a.y - b.y);
+
+export class PointerInput {
+  readonly #canvas: HTMLElement;
+  readonly #actions: Actions;
+  readonly #presses = new Map<number, Press>();
+  readonly #abort = new AbortController();
+
+  constructor(canvas: HTMLElement, actions: Actions) {
+    this.#canvas = canvas;
+    this.#actions = actions;
+    const options = { signal: this.#abort.signal };
+    canvas.addEventListener("pointerdown", this.#down, options);
+    canvas.addEventListener("pointermove", this.#move, options);
+    canvas.addEventListener("pointerup", this.#up, options);
+    canvas.addEventListener("pointercancel", this.#cancel, options);
+    canvas.addEventListener("pointerleave", () => actions.hover(null), options);
+    canvas.addEventListener("wheel", this.#wheel, { ...options, passive: false });
+    canvas.addEventListener(
+      "contextmenu",
+      (event) => {
+        event.preventDefault();
+        event.stopPropagation();
+      },
+      options,
+    );
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+
+  #position(event: MouseEvent): Point {
+    const box = this.#canvas.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  readonly #down = (event: PointerEvent): void => {
+    if (event.button > 2) return;
+    if (event.button === 1) event.preventDefault(); // no auto-scroll
+    this.#actions.focus();
+    this.#canvas.setPointerCapture?.(event.pointerId);
+    const at = this.#position(event);
+    const kind = event.pointerType as keyof typeof SLACK;
+    this.#presses.set(event.pointerId, {
+      start: at,
+      at,
+      slack: SLACK[kind] ?? SLACK.mouse,
+      button: event.button,
+      negative: event.button === 2 || event.shiftKey,
+      moved: false,
+    });
+    // A second finger turns both into a gesture: neither may click when it is lifted.
+    if (this.#presses.size > 1) for (const press of this.#presses.values()) press.moved = true;
+  };
+
+  readonly #move = (event: PointerEvent): void => {
+    const at = this.#position(event);
+    if (event.pointerType !== "touch") this.#actions.hover(at);
+    const press = this.#presses.get(event.pointerId);
+    if (press === undefined) return;
+    if (this.#presses.size === 2) {
+      this.#pinch(event.pointerId, press, at);
+      return;
+    }
+    if (!press.moved && distance(press.start, at) > press.slack) press.moved = true;
+    if (press.moved) {
+      this.#actions.pan(at.x - press.at.x, at.y - press.at.y);
+      press.at = at;
+    }
+  };
+
+  #pinch(id: number, press: Press, at: Point): void {
+    const other = [...this.#presses].find(([key]) => key !== id)?.[1];
+    if (other === undefined) return;
+    const before = middle(press.at, other.at);
+    const after = middle(at, other.at);
+    const factor = distance(at, other.at) / Math.max(distance(press.at, other.at), 1);
+    press.at = at;
+    this.#actions.pan(after.x - before.x, after.y - before.y);
+    if (factor > 0) this.#actions.zoom(after, factor);
+  }
+
+  readonly #up = (event: PointerEvent): void => {
+    const press = this.#presses.get(event.pointerId);
+    this.#presses.delete(event.pointerId);
+    if (press === undefined || press.moved || press.button === 1) return;
+    this.#actions.click(press.start, press.negative, event.timeStamp);
+  };
+
+  readonly #cancel = (event: PointerEvent): void => {
+    this.#presses.delete(event.pointerId);
+  };
+
+  readonly #wheel = (event: WheelEvent): void => {
+    if (!event.ctrlKey && !this.#actions.hasFocus()) return;
+    event.preventDefault();
+    const factor = wheelFactor(event.deltaY, event.deltaMode, event.ctrlKey);
+    this.#actions.zoom(this.#position(event), factor);
+  };
+}

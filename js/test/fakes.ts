@@ -1,0 +1,90 @@
+import type { Model, Traits } from "../src/model";
+
+/** A model as a notebook host hands it over, with the kernel's end in the test's hands. */
+export class FakeModel implements Model {
+  readonly sent: Record<string, unknown>[] = [];
+  saved = 0;
+  broken = false;
+  readonly #listeners = new Map<string, Set<(...values: unknown[]) => void>>();
+
+  readonly traits: Traits = {
+    clicks: [],
+    method: "disks",
+    methods: [
+      ["disks", "Disks"],
+      ["squares", "Squares"],
+    ],
+    options: null,
+    image_size: [20, 12],
+    height: null,
+    tool: "positive",
+    opacity: 0.5,
+    show_mask: true,
+    show_views: false,
+  };
+
+  get<K extends keyof Traits>(name: K): Traits[K] {
+    return this.traits[name];
+  }
+
+  set<K extends keyof Traits>(name: K, value: Traits[K]): void {
+    this.traits[name] = value;
+    this.emit(`change:${name}`);
+  }
+
+  save_changes(): void {
+    this.saved += 1;
+  }
+
+  send(content: unknown): void {
+    if (this.broken) throw new Error("the comm is closed");
+    this.sent.push(content as Record<string, unknown>);
+  }
+
+  on(event: string, callback: (...values: unknown[]) => void): void {
+    const known = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, known.add(callback));
+  }
+
+  off(event: string, callback: (...values: unknown[]) => void): void {
+    this.#listeners.get(event)?.delete(callback);
+  }
+
+  emit(event: string, ...values: unknown[]): void {
+    for (const callback of this.#listeners.get(event) ?? []) callback(...values);
+  }
+
+  /** A message from the kernel. */
+  reply(content: unknown, buffers: unknown[] = []): void {
+    this.emit("msg:custom", content, buffers);
+  }
+
+  get listeners(): number {
+    return [...this.#listeners.values()].reduce((count, known) => count + known.size, 0);
+  }
+
+  last(kind: string): Record<string, unknown> {
+    const found = this.sent.findLast((content) => content.kind === kind);
+    if (found === undefined) throw new Error(`no ${kind} was sent`);
+    return found;
+  }
+}
+
+export function result(fields: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    kind: "result",
+    id: null,
+    ids: [],
+    rev: 1,
+    base: 0,
+    grid: [20, 12],
+    box: [0, 0, 0, 0],
+    clicks: [],
+    can_undo: false,
+    can_redo: false,
+    views: [],
+    inferences: 0,
+    stats: { seconds: null, iou: null, area: 0 },
+    ...fields,
+  };
+}

@@ -1,0 +1,145 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { PointerInput } from "../src/tools/input";
+
+const canvas = document.createElement("div");
+let focused = true;
+const actions = {
+  click: vi.fn(),
+  pan: vi.fn(),
+  zoom: vi.fn(),
+  hover: vi.fn(),
+  focus: vi.fn(),
+  hasFocus: () => focused,
+};
+let input: PointerInput;
+
+function pointer(type: string, x: number, y: number, init: PointerEventInit = {}): void {
+  const event = new PointerEvent(type, {
+    clientX: x,
+    clientY: y,
+    pointerId: 1,
+    pointerType: "mouse",
+    cancelable: true,
+    ...init,
+  });
+  canvas.dispatchEvent(event);
+}
+
+function wheel(init: WheelEventInit): WheelEvent {
+  const event = new WheelEvent("wheel", { cancelable: true, ...init });
+  // happy-dom leaves the modifier keys out.
+  Object.defineProperty(event, "ctrlKey", { value: init.ctrlKey ?? false });
+  canvas.dispatchEvent(event);
+  return event;
+}
+
+beforeEach(() => {
+  focused = true;
+  input = new PointerInput(canvas, actions);
+});
+afterEach(() => {
+  input.close();
+  vi.clearAllMocks();
+});
+
+describe("mouse and pen", () => {
+  it.each([
+    [{}, false],
+    [{ shiftKey: true }, true],
+    [{ button: 2 }, true],
+    [{ pointerType: "pen" }, false],
+    [{ pointerType: "pen", button: 2 }, true],
+  ])("a press %j clicks (negative: %s)", (init, negative) => {
+    pointer("pointerdown", 30, 40, init);
+    pointer("pointermove", 32, 41, init);
+    pointer("pointerup", 32, 41, init);
+    expect(actions.click).toHaveBeenCalledExactlyOnceWith(
+      { x: 30, y: 40 },
+      negative,
+      expect.any(Number),
+    );
+    expect(actions.pan).not.toHaveBeenCalled();
+    expect(actions.focus).toHaveBeenCalled();
+  });
+
+  it("a press that moves pans", () => {
+    pointer("pointerdown", 30, 40);
+    pointer("pointermove", 40, 45);
+    pointer("pointermove", 42, 45);
+    pointer("pointerup", 42, 45);
+    expect(actions.pan.mock.calls).toEqual([
+      [10, 5],
+      [2, 0],
+    ]);
+    expect(actions.click).not.toHaveBeenCalled();
+  });
+
+  it("the middle button never clicks, and further buttons do nothing", () => {
+    pointer("pointerdown", 30, 40, { button: 1 });
+    pointer("pointerup", 30, 40, { button: 1 });
+    pointer("pointerdown", 30, 40, { button: 3 });
+    pointer("pointerup", 30, 40, { button: 3 });
+    expect(actions.click).not.toHaveBeenCalled();
+  });
+
+  it("a cancelled press does nothing", () => {
+    pointer("pointerdown", 30, 40);
+    pointer("pointercancel", 30, 40);
+    pointer("pointerup", 30, 40);
+    expect(actions.click).not.toHaveBeenCalled();
+  });
+
+  it("no menu opens", () => {
+    const event = new MouseEvent("contextmenu", { cancelable: true });
+    canvas.dispatchEvent(event);
+    expect(event.defaultPrevented).toBe(true);
+  });
+});
+
+describe("touch", () => {
+  const finger = (id: number) => ({ pointerType: "touch", pointerId: id });
+
+  it("one finger clicks, even an unsteady one", () => {
+    pointer("pointerdown", 30, 40, finger(1));
+    pointer("pointermove", 37, 44, finger(1));
+    pointer("pointerup", 37, 44, finger(1));
+    expect(actions.click).toHaveBeenCalledExactlyOnceWith(
+      { x: 30, y: 40 },
+      false,
+      expect.any(Number),
+    );
+    expect(actions.hover).not.toHaveBeenCalled();
+  });
+
+  it("two fingers pan and zoom and never click", () => {
+    pointer("pointerdown", 100, 100, finger(1));
+    pointer("pointerdown", 200, 100, finger(2));
+    pointer("pointermove", 300, 100, finger(2));
+    pointer("pointerup", 300, 100, finger(2));
+    pointer("pointerup", 100, 100, finger(1));
+    expect(actions.pan).toHaveBeenCalledWith(50, 0);
+    expect(actions.zoom).toHaveBeenCalledWith({ x: 200, y: 100 }, 2);
+    expect(actions.click).not.toHaveBeenCalled();
+  });
+});
+
+describe("wheel", () => {
+  it("zooms only with the focus or with Ctrl", () => {
+    focused = false;
+    expect(wheel({ deltaY: -100 }).defaultPrevented).toBe(false);
+    expect(actions.zoom).not.toHaveBeenCalled();
+    expect(wheel({ deltaY: -100, ctrlKey: true }).defaultPrevented).toBe(true);
+    focused = true;
+    expect(wheel({ deltaY: 100 }).defaultPrevented).toBe(true);
+    expect(actions.zoom).toHaveBeenCalledTimes(2);
+  });
+});
+
+it("hears nothing after it is closed", () => {
+  input.close();
+  pointer("pointerdown", 30, 40);
+  pointer("pointerup", 30, 40);
+  wheel({ deltaY: 1 });
+  expect(actions.click).not.toHaveBeenCalled();
+  expect(actions.zoom).not.toHaveBeenCalled();
+});

@@ -1,0 +1,98 @@
+"""The messages that both sides of the widget are tested against.
+
+``python -m tests.widget.recording`` writes them anew, after a change of the protocol; both
+``pytest`` and ``vitest`` read the file, and ``test_messages.py`` checks that it is up to date.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from iseg_widget.widget.messages import Reply
+from iseg_widget.widget.segmentation import SegmentationWidget
+from tests.widget.fakes import DiskOptions, Disks, Mask, Page
+
+PATH = Path(__file__).parent / "fixtures" / "messages.json"
+
+
+def rows(mask: Mask) -> list[str]:
+    """A mask for people to read."""
+    return ["".join("#" if value else "." for value in row) for row in mask]
+
+
+def record() -> dict[str, Any]:
+    """Have a short conversation and keep all of it."""
+    image = np.zeros((12, 20, 3), np.uint8)
+    truth = np.zeros((12, 20), bool)
+    truth[:, :9] = True
+    method = Disks(options=DiskOptions(3.0))
+    widget = SegmentationWidget(image, method, truth=truth)
+    page = Page(widget)
+    requests: list[dict[str, Any]] = []
+    replies: list[dict[str, Any]] = []
+
+    def say(kind: str, **fields: Any) -> None:
+        start = len(page.replies)
+        name = f"page.{len(requests) + 1}"
+        requests.append({"id": name, "rev": max(page.rev, 0), "kind": kind, **fields})
+        page.raw(requests[-1])
+        page.settle()
+        for content, buffers in zip(page.replies[start:], page.buffers[start:], strict=True):
+            entry = {
+                "content": json.loads(json.dumps(content)),
+                "buffers": [base64.b64encode(buffer).decode() for buffer in buffers],
+            }
+            if content["kind"] == "result" and page.mask is not None:
+                entry["mask"] = rows(widget.mask)
+            replies.append(entry)
+
+    say("hello", picture=True)
+    say("ping")
+    say("click", x=5.0, y=6.25, positive=True)
+    say("click", x=14.0, y=5.0, positive=True)
+    say("click", x=13.0, y=5.0, positive=False)
+    say("undo")
+    say("redo")
+    say("reset")
+    say("click", x=99.0, y=5.0, positive=True)
+    say("method", name="focalclock", options=None)
+    say("cancel")
+    widget.close()
+    return {"image": {"width": 20, "height": 12}, "requests": requests, "replies": replies}
+
+
+def malformed() -> list[dict[str, Any]]:
+    """Requests that must be refused, each with a part of the reason."""
+    good = {"id": "a", "rev": 0, "kind": "click", "x": 1.0, "y": 2.0, "positive": True}
+    cases = [
+        ({**good, "kind": "paint"}, "unknown request 'paint'"),
+        ({**good, "x": "1"}, "click: x cannot be '1'"),
+        ({**good, "x": True}, "click: x cannot be True"),
+        ({**good, "positive": 1}, "click: positive cannot be 1"),
+        ({**good, "rev": -1}, "click: rev cannot be -1"),
+        ({**good, "id": ""}, "click: id must be a text"),
+        ({**good, "id": "a" * 65}, "click: id must be a text"),
+        ({**good, "extra": 1}, "click: unknown field extra"),
+        ({"id": "a", "rev": 0, "kind": "click", "x": 1.0, "y": 2.0}, "click: positive is missing"),
+        ({"id": "a", "rev": 0, "kind": "method", "name": 3, "options": None}, "name cannot be 3"),
+        ({"id": "a", "rev": 0, "kind": "hello", "picture": "yes"}, "picture cannot be 'yes'"),
+    ]
+    return [{"content": content, "reason": reason} for content, reason in cases]
+
+
+def everything() -> dict[str, Any]:
+    return {**record(), "malformed": malformed()}
+
+
+def kinds() -> set[str]:
+    return {cls.kind for cls in Reply.__subclasses__()}
+
+
+if __name__ == "__main__":
+    PATH.parent.mkdir(exist_ok=True)
+    PATH.write_text(json.dumps(everything(), indent=1) + "\n", encoding="utf-8")
