@@ -23,11 +23,18 @@ class ConvNormAct(nn.Module):
         kernel: int = 1,
         stride: int = 1,
         *,
+        dilation: int = 1,
         bias: bool = False,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=bias
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding=dilation * (kernel // 2),
+            dilation=dilation,
+            bias=bias,
         )
         self.norm = nn.BatchNorm2d(out_channels)
         self.act = nn.ReLU(inplace=True)
