@@ -43,6 +43,40 @@ def disks(
     return maps
 
 
+DISTANCE_CAP = 255.0
+"""Distance in pixels beyond which all pixels count as equally far (FCA-Net, FocusCut)."""
+
+
+def gaussians(
+    clicks: NDArray[np.floating], shape: tuple[int, int], sigma: float
+) -> NDArray[np.float32]:
+    """Gaussians of the distance to the nearest click (FCA-Net Sec. 3.1, Fig. 2; FocusCut).
+
+    ``exp(-4 ln 2 (d / sigma)^2)`` with d the Euclidean distance in pixels, at most
+    :data:`DISTANCE_CAP`. So ``sigma``, a radius in the paper's words, is the full width at half
+    maximum: the value is 1 at a click and 1/2 at ``sigma / 2`` from it. Without a click of a kind
+    the distance is the cap everywhere, and the map practically zero.
+
+    Parameters
+    ----------
+    clicks: ``(N, 3)`` rows ``x, y, positive``.
+    shape: ``(H, W)`` of the map.
+    sigma: in pixels of the map.
+
+    Returns
+    -------
+    ``(2, H, W)`` float32: positive map, negative map.
+    """
+    height, width = shape
+    rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
+    squared = np.full((2, height, width), DISTANCE_CAP**2, np.float32)
+    for x, y, positive in np.asarray(clicks, dtype=np.float64).reshape(-1, 3):
+        kind = squared[0 if positive else 1]
+        # Of the sum of exact squares only the last step rounds, as in a distance transform.
+        np.minimum(kind, ((rows - y) ** 2 + (columns - x) ** 2).astype(np.float32), out=kind)
+    return np.asarray(np.exp(squared * np.float32(-4 * math.log(2) / sigma**2)), np.float32)
+
+
 def map_to_crop(
     clicks: NDArray[np.floating],
     box: tuple[float, float, float, float],
