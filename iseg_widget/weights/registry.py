@@ -15,6 +15,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from iseg_widget.weights.checkpoint import SUFFIXES
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -70,9 +72,35 @@ def list_weights() -> tuple[WeightsRecord, ...]:
 
 def networks() -> dict[str, Callable[[], nn.Module]]:
     """Return the architectures that weights may name, as constructors."""
+    from iseg_widget.networks.fca_net import FCANetwork
     from iseg_widget.networks.focalclick import FocalClickLite0
 
-    return {"focalclick-lite0": FocalClickLite0}
+    return {
+        "focalclick-lite0": FocalClickLite0,
+        "fcanet-resnet101": lambda: FCANetwork("resnet101"),
+        "fcanet-res2net101": lambda: FCANetwork("res2net101"),
+    }
+
+
+@dataclass(frozen=True)
+class Published:
+    """Checkpoints that the authors of a method publish: where, and how to read one."""
+
+    source: str
+    load: Callable[[Path], nn.Module]
+
+
+def published(method: str) -> Published | None:
+    """Return how the authors' checkpoints of a method are read; ``None`` when they are not."""
+    from iseg_widget.weights import official_fca_net
+
+    readers = {"fca_net": Published(official_fca_net.SOURCE, official_fca_net.load)}
+    return readers.get(method)
+
+
+def has_weights(method: str) -> bool:
+    """Whether a method can be loaded without naming a file."""
+    return any(record.method == method and record.path.is_file() for record in list_weights())
 
 
 def file_sha256(path: Path) -> str:
@@ -120,11 +148,21 @@ def find_record(method: str, name: str | None) -> WeightsRecord:
     for record in records:
         if name is None or record.name == name:
             return record
+    authors = published(method)
+    if not records and name is None and authors is not None:
+        raise ValueError(
+            f"no weights for {method!r} come with this package: download a checkpoint from "
+            f"{authors.source} and pass its path as weights="
+        )
     accepted = ", ".join(repr(record.name) for record in records) or "none"
     raise ValueError(
-        f"no weights {name!r} for {method!r}: accepted are the path of a .safetensors file or "
-        f"the names of packaged weights ({accepted})"
+        f"no weights {name!r} for {method!r}: accepted are the path of a .safetensors file"
+        f"{_or_checkpoint(authors)} or the names of packaged weights ({accepted})"
     )
+
+
+def _or_checkpoint(authors: Published | None) -> str:
+    return "" if authors is None else f", of a checkpoint from {authors.source},"
 
 
 def load_network(method: str, weights: str | Path | None = None) -> nn.Module:
@@ -133,14 +171,20 @@ def load_network(method: str, weights: str | Path | None = None) -> nn.Module:
     Parameters
     ----------
     method: registry name of the method.
-    weights: name of packaged weights, or path of a safetensors file that names its network in
-        its metadata; ``None`` takes the method's default.
+    weights: name of packaged weights, path of a safetensors file that names its network in its
+        metadata, or path of a checkpoint (``.pth``) as the method's authors publish it; ``None``
+        takes the method's default.
 
     Raises
     ------
-    ValueError: unknown name, missing or unreadable file, wrong checksum, or entries that do not
-        fit the network.
+    ValueError: unknown name, missing or unreadable file, a file that would run code when read,
+        wrong checksum, or entries that do not fit the network.
     """
+    if weights is not None and str(weights).endswith(SUFFIXES):
+        authors = published(method)
+        if authors is None:
+            raise ValueError(f"published checkpoints of {method!r} are not read, got {weights}")
+        return authors.load(Path(weights))
     record: WeightsRecord | None = None
     if weights is not None and str(weights).endswith(".safetensors"):
         path = Path(weights)
@@ -159,10 +203,12 @@ def load_network(method: str, weights: str | Path | None = None) -> nn.Module:
             )
     state, metadata = read_safetensors(path)
     architecture = record.network if record else metadata.get("network", "")
-    available = networks()
+    # Names of networks begin with their method's.
+    prefix = method.replace("_", "") + "-"
+    available = {name: build for name, build in networks().items() if name.startswith(prefix)}
     if architecture not in available:
         raise ValueError(
-            f"{path} names the network {architecture!r} in its metadata; "
+            f"{path} names the network {architecture!r} in its metadata; for {method!r} "
             f"accepted are {', '.join(available)}"
         )
     network = available[architecture]()
