@@ -10,9 +10,11 @@ import base64
 import json
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
+from iseg_widget.methods import registry
 from iseg_widget.widget.messages import Reply
 from iseg_widget.widget.segmentation import SegmentationWidget
 from tests.widget.fakes import DiskOptions, Disks, Mask, Page
@@ -60,7 +62,10 @@ def record() -> dict[str, Any]:
     say("redo")
     say("reset")
     say("click", x=99.0, y=5.0, positive=True)
-    say("method", name="focalclock", options=None)
+    # The refusal lists all methods: the recording must not change with every new one.
+    known = {"focalclick": registry._METHODS["focalclick"]}
+    with mock.patch.dict(registry._METHODS, known, clear=True):
+        say("method", name="focalclock", options=None)
     say("cancel")
     widget.close()
     return {"image": {"width": 20, "height": 12}, "requests": requests, "replies": replies}
