@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from iseg_widget.clicks import Click as Click
     from iseg_widget.evaluation.report import Report as Report
     from iseg_widget.evaluation.runner import evaluate as evaluate
+    from iseg_widget.methods.fca_net import FCANetOptions as FCANetOptions
     from iseg_widget.methods.focalclick import FocalClickOptions as FocalClickOptions
     from iseg_widget.methods.registry import list_methods as list_methods
     from iseg_widget.methods.registry import load_method as load_method
@@ -28,6 +29,7 @@ except PackageNotFoundError:  # a source tree that was never installed
 # Importing the package must stay quick: torch and the widget come with the first use of a name.
 _HOMES = {
     "Click": "iseg_widget.clicks",
+    "FCANetOptions": "iseg_widget.methods.fca_net",
     "FocalClickOptions": "iseg_widget.methods.focalclick",
     "Report": "iseg_widget.evaluation.report",
     "SegmentationWidget": "iseg_widget.widget",
@@ -43,6 +45,7 @@ _MODULES = ("datasets",)
 
 __all__ = [
     "Click",
+    "FCANetOptions",
     "FocalClickOptions",
     "Report",
     "SegmentationWidget",

@@ -27,14 +27,28 @@ def _focalclick() -> tuple[type[Any], type[Any]]:
     return FocalClick, FocalClickOptions
 
 
+def _fca_net() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.fca_net import FCANet, FCANetOptions
+
+    return FCANet, FCANetOptions
+
+
 _METHODS: dict[str, _Kind] = {
     "focalclick": _Kind("FocalClick (CVPR 2022)", _focalclick),
+    "fca_net": _Kind("FCA-Net (CVPR 2020)", _fca_net),
 }
 
 
-def list_methods() -> tuple[str, ...]:
-    """Return the names that :func:`load_method` accepts."""
-    return tuple(_METHODS)
+def list_methods(*, loadable: bool = False) -> tuple[str, ...]:
+    """Return the names that :func:`load_method` accepts.
+
+    With ``loadable``, only those that need no weights file from elsewhere.
+    """
+    if not loadable:
+        return tuple(_METHODS)
+    from iseg_widget.weights.registry import has_weights
+
+    return tuple(name for name in _METHODS if has_weights(name))
 
 
 def method_title(name: str) -> str:
@@ -90,13 +104,15 @@ def load_method(
     Parameters
     ----------
     name: one of :func:`list_methods`.
-    weights: name of packaged weights or path of a safetensors file; default: the packaged ones.
+    weights: name of packaged weights, or path of a safetensors file or of a checkpoint (``.pth``)
+        as the method's authors publish it; default: the packaged ones.
     options: the method's options dataclass, or a mapping of its fields.
     device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
 
     Raises
     ------
-    ValueError: unknown method, option, weights or device.
+    ValueError: unknown method, option, weights or device; for a method without packaged weights,
+        where its authors publish theirs.
     """
     cls, _ = _kind(name).load()
     settings = build_options(name, options)
