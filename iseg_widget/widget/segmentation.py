@@ -157,7 +157,7 @@ class SegmentationWidget(anywidget.AnyWidget):
         super().__init__()
         with self._holding():
             self.set_trait("image_size", (shape[1], shape[0]))
-            self.set_trait("methods", _method_titles(name))
+            self.set_trait("methods", _method_titles(name, weights))
             self.set_trait("mask", frozen(self._desk.mask))
             self.method = Done(name)
             self.options = Done(getattr(method, "options", None) if options is None else options)
@@ -382,6 +382,9 @@ def _method_name(method: object) -> str:
     )
 
 
-def _method_titles(own: str) -> list[list[str]]:
-    titles = [[name, method_title(name)] for name in list_methods()]
+def _method_titles(own: str, weights: object) -> list[list[str]]:
+    """Names and titles to choose from: what can be loaded here, and the widget's own method."""
+    given = set(weights) if isinstance(weights, Mapping) else set()
+    offered = {own, *given, *list_methods(loadable=True)}
+    titles = [[name, method_title(name)] for name in list_methods() if name in offered]
     return titles if own in list_methods() else [[own, own], *titles]

@@ -384,6 +384,16 @@ def test_method_and_options_replay_the_clicks(make: Make) -> None:
     assert {"disks", "small disks"} & {name for name, _ in widget.methods}
 
 
+def test_only_methods_that_can_be_loaded_are_offered(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iseg_widget.weights.registry.has_weights", {"focalclick"}.__contains__)
+    widget, _, _ = make()
+    assert [name for name, _ in widget.methods] == ["disks", "focalclick"]
+    widget, _, _ = make(weights={"fca_net": "fcanet-resnet101.pth"})
+    assert [name for name, _ in widget.methods] == ["disks", "focalclick", "fca_net"]
+
+
 def test_options_come_from_the_registry(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(_: str, options: Any) -> Any:
         return options if isinstance(options, DiskOptions) else DiskOptions(**options)
