@@ -9,6 +9,7 @@ Every click is answered from the whole image and all clicks, in three moves (Sec
    keeps the regions that hold a positive click (Sec. 3.3).
 
 No previous mask is fed. Where one existed before, only what changed under the click is taken over.
+There is no crop, so steps have no views.
 """
 
 from __future__ import annotations

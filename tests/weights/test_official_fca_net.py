@@ -124,6 +124,12 @@ def test_other_contents_are_refused(content, reason, tmp_path, monkeypatch):
     assert reason in refusal(path)
 
 
+def test_files_of_old_pytorch_versions_are_read(tmp_path):
+    path = tmp_path / "old.pth"
+    torch.save({"a": torch.arange(3)}, path, _use_new_zipfile_serialization=False)
+    assert torch.equal(read_checkpoint(path).state["a"], torch.arange(3))
+
+
 def test_a_state_dict_may_lie_beside_a_config(tmp_path):
     path = tmp_path / "both.pth"
     torch.save({"state_dict": {"a": torch.zeros(2, dtype=torch.float16)}, "config": {"x": 1}}, path)
