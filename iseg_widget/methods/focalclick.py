@@ -26,7 +26,15 @@ from iseg_widget.clicks import Click, check_inside, to_array
 from iseg_widget.encode import disks, map_to_crop
 from iseg_widget.images import Pyramid
 from iseg_widget.masks import PackedMask, box_of, components_at, progressive_merge
-from iseg_widget.networks.focalclick import Coarse, FocalClickLite0, Refined
+from iseg_widget.networks.focalclick import (
+    DISK_RADIUS,
+    REFINER_RADIUS,
+    REFINER_SIDE,
+    SEGMENTOR_SIDE,
+    Coarse,
+    FocalClickLite0,
+    Refined,
+)
 from iseg_widget.protocol import Step, Trace, View
 from iseg_widget.views import (
     Box,
@@ -41,17 +49,6 @@ from iseg_widget.views import (
     sigmoid,
     whole,
 )
-
-SEGMENTOR_SIDE = {"S1": 128, "S2": 256}
-"""Side of the Segmentor's input in pixels (Table 1)."""
-
-DISK_RADIUS = {128: 3.0, 256: 5.0}
-"""Click radius in pixels of the Segmentor's input. Fig. 3 prints 2; the code has 2, 3 or 5."""
-
-REFINER_SIDE = 256
-"""Side of the Refiner's input in pixels (Table 1)."""
-
-REFINER_RADIUS = 5.0
 
 SMALL_CHANGE = 1 / 3
 CLICK_SQUARE = 0.2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,49 @@ from iseg_widget.networks.efficientnet_lite import (
 )
 from iseg_widget.networks.layers import ConvNormAct, SeparableConv, resize
 from iseg_widget.networks.roi_align import roi_align
+
+SEGMENTOR_SIDE = {"S1": 128, "S2": 256}
+"""Side of the Segmentor's input in pixels (Table 1)."""
+
+DISK_RADIUS = {128: 3.0, 256: 5.0}
+"""Click radius in pixels of the Segmentor's input. Fig. 3 prints 2; the code has 2, 3 or 5."""
+
+REFINER_SIDE = 256
+"""Side of the Refiner's input in pixels (Table 1)."""
+
+REFINER_RADIUS = 5.0
+
+
+class NetworkInput(NamedTuple):
+    """What a network is fed: crops of ``side`` pixels with disks of ``radius`` pixels."""
+
+    side: int
+    radius: float
+
+
+REFINER_INPUT = NetworkInput(REFINER_SIDE, REFINER_RADIUS)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a network was trained to see crops; whoever feeds it has to follow.
+
+    Attributes
+    ----------
+    inputs: the Segmentor's input for each version the weights serve (Table 1's S1, S2).
+    sampling: convention of all resizing and click mapping between image and crops, a key of
+        :data:`iseg_widget.sampling.SAMPLINGS`.
+    refiner: the Refiner's input.
+    """
+
+    inputs: Mapping[str, NetworkInput] = field(
+        default_factory=lambda: {
+            version: NetworkInput(side, DISK_RADIUS[side])
+            for version, side in SEGMENTOR_SIDE.items()
+        }
+    )
+    sampling: Literal["half_pixel", "corners"] = "half_pixel"
+    refiner: NetworkInput = REFINER_INPUT
 
 
 class Coarse(NamedTuple):
@@ -132,18 +177,17 @@ class Refiner(nn.Module):
         return Refined(coarse, detail, boundary, weight * detail + (1 - weight) * coarse)
 
 
-class FocalClickLite0(nn.Module):
-    """FocalClick with EfficientNet-Lite0: Segmentor and Refiner in one checkpoint.
+class FocalClickNetwork(nn.Module):
+    """A Segmentor and a Refiner in one checkpoint: what the procedure works with.
 
-    The Segmentor is fully convolutional: S1 (128) and S2 (256) share the same weights.
+    Subclasses build the Segmentor and define :meth:`segment`.
     """
 
-    def __init__(self, channels: int = 96, refiner_channels: int = 32) -> None:
+    refiner: nn.Module
+
+    def __init__(self, geometry: Geometry) -> None:
         super().__init__()
-        self.backbone = EfficientNetLite0()
-        self.interaction = InteractionStem(STEM_CHANNELS)
-        self.head = PyramidHead(self.backbone.channels, channels)
-        self.refiner = Refiner(channels, refiner_channels)
+        self.geometry = geometry
 
     def segment(self, image: Tensor, interaction: Tensor) -> Coarse:
         """Coarse segmentation of a target crop.
@@ -153,9 +197,7 @@ class FocalClickLite0(nn.Module):
         image: ``(N, 3, S, S)`` RGB in 0..1, S a multiple of 32.
         interaction: ``(N, 3, S, S)``: previous mask, positive disks, negative disks.
         """
-        maps = self.backbone((image - PIXEL_MEAN) / PIXEL_STD, self.interaction(interaction))
-        logits, features = self.head(maps)
-        return Coarse(resize(logits, (image.shape[2], image.shape[3])), features)
+        raise NotImplementedError
 
     def refine(self, image: Tensor, clicks: Tensor, coarse: Coarse, boxes: Tensor) -> Refined:
         """Refine the focus crop of each sample.
@@ -170,8 +212,27 @@ class FocalClickLite0(nn.Module):
         side = coarse.logits.shape[-1]
         feature_size = (coarse.features.shape[2], coarse.features.shape[3])
         features = roi_align(
-            coarse.features, boxes, feature_size, spatial_scale=feature_size[0] / side
+            coarse.features, boxes, feature_size, spatial_scale=feature_size[1] / side
         )
         logits = roi_align(coarse.logits, boxes, (image.shape[2], image.shape[3]))
         refined: Refined = self.refiner(image, clicks, features, logits)
         return refined
+
+
+class FocalClickLite0(FocalClickNetwork):
+    """FocalClick with EfficientNet-Lite0.
+
+    The Segmentor is fully convolutional: S1 (128) and S2 (256) share the same weights.
+    """
+
+    def __init__(self, channels: int = 96, refiner_channels: int = 32) -> None:
+        super().__init__(Geometry())
+        self.backbone = EfficientNetLite0()
+        self.interaction = InteractionStem(STEM_CHANNELS)
+        self.head = PyramidHead(self.backbone.channels, channels)
+        self.refiner = Refiner(channels, refiner_channels)
+
+    def segment(self, image: Tensor, interaction: Tensor) -> Coarse:
+        maps = self.backbone((image - PIXEL_MEAN) / PIXEL_STD, self.interaction(interaction))
+        logits, features = self.head(maps)
+        return Coarse(resize(logits, (image.shape[2], image.shape[3])), features)

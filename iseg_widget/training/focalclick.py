@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iseg_widget.encode import disks, map_to_crop
-from iseg_widget.methods.focalclick import DISK_RADIUS, REFINER_RADIUS, REFINER_SIDE
-from iseg_widget.networks.focalclick import FocalClickLite0
+from iseg_widget.networks.focalclick import (
+    DISK_RADIUS,
+    REFINER_RADIUS,
+    REFINER_SIDE,
+    FocalClickLite0,
+)
 from iseg_widget.training.click_simulation import initial_clicks, next_click
 from iseg_widget.training.crop_simulation import CropRanges, SimulatedCrops, simulate
 from iseg_widget.training.losses import (

@@ -74,9 +74,11 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
     """Return the architectures that weights may name, as constructors."""
     from iseg_widget.networks.fca_net import FCANetwork
     from iseg_widget.networks.focalclick import FocalClickLite0
+    from iseg_widget.networks.focalclick_published import RELEASED
 
     return {
         "focalclick-lite0": FocalClickLite0,
+        **RELEASED,
         "fcanet-resnet101": lambda: FCANetwork("resnet101"),
         "fcanet-res2net101": lambda: FCANetwork("res2net101"),
     }
@@ -92,9 +94,12 @@ class Published:
 
 def published(method: str) -> Published | None:
     """Return how the authors' checkpoints of a method are read; ``None`` when they are not."""
-    from iseg_widget.weights import official_fca_net
+    from iseg_widget.weights import official_fca_net, official_focalclick
 
-    readers = {"fca_net": Published(official_fca_net.SOURCE, official_fca_net.load)}
+    readers = {
+        "focalclick": Published(official_focalclick.SOURCE, official_focalclick.load),
+        "fca_net": Published(official_fca_net.SOURCE, official_fca_net.load),
+    }
     return readers.get(method)
 
 
