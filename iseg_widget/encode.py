@@ -92,3 +92,21 @@ def map_to_crop(
     mapped[:, 0] = (mapped[:, 0] - x0 + 0.5) * (shape[1] / (x1 - x0)) - 0.5
     mapped[:, 1] = (mapped[:, 1] - y0 + 0.5) * (shape[0] / (y1 - y0)) - 0.5
     return mapped
+
+
+def map_to_corner_crop(
+    clicks: NDArray[np.floating],
+    box: tuple[float, float, float, float],
+    shape: tuple[int, int],
+) -> NDArray[np.float32]:
+    """Carry clicks into a crop as RITM's and FocalClick's published code does.
+
+    ``x' = (x - x0) * W / (x1 - x0)``: neither the half-pixel convention nor the grid of the image's
+    own resizing. Clicks outside the box keep out-of-range coordinates, but one beyond both the left
+    and the top edge is dropped (``DistMaps`` takes it for an empty slot).
+    """
+    x0, y0, x1, y1 = box
+    mapped = np.array(clicks, dtype=np.float64).reshape(-1, 3)
+    mapped[:, 0] = (mapped[:, 0] - x0) * (shape[1] / (x1 - x0))
+    mapped[:, 1] = (mapped[:, 1] - y0) * (shape[0] / (y1 - y0))
+    return np.asarray(mapped[mapped[:, :2].max(axis=1) >= 0], dtype=np.float32)

@@ -83,12 +83,114 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)), dtype=np.float32)
 
 
+def logit(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Inverse of :func:`sigmoid`; 0 and 1 become minus and plus infinity."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(probabilities) - np.log1p(-probabilities), dtype=np.float32)
+
+
+def resize_corners(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize ``(h, w)`` or ``(h, w, C)`` to ``shape`` (H, W) bilinearly, corner on corner.
+
+    The outermost pixels keep their places (``align_corners`` in PyTorch) and nothing is averaged
+    when reducing, as RITM's and FocalClick's published code does. Returns float32.
+    """
+    rows, columns = (
+        np.linspace(0.0, before - 1.0, after) if after > 1 else np.zeros(1)
+        for before, after in zip(array.shape[:2], shape, strict=True)
+    )
+    return _bilinear(array, rows, columns)
+
+
+def _bilinear(
+    array: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Values at every crossing of fractional ``rows`` and ``columns``, which lie in the array."""
+    out = array
+    for axis, positions in enumerate((rows, columns)):
+        low = np.floor(positions).astype(np.intp)
+        high = np.minimum(low + 1, array.shape[axis] - 1)
+        share = (positions - low).astype(np.float32)
+        share = share.reshape([-1 if a == axis else 1 for a in range(array.ndim)])
+        lower = out.take(low, axis).astype(np.float32, copy=False)
+        out = lower + share * (out.take(high, axis) - lower)
+    return np.asarray(out, dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class Patch:
     """A crop-sized result: ``values`` ``(h, w)`` float16 logits that belong to ``box``."""
 
     box: Box
-    values: NDArray[np.float16]
+    values: NDArray[np.floating]
+
+    def at_pixels(self, window: Box) -> NDArray[np.float32]:
+        """Return the logits at the pixels of ``window``, which lies in the box."""
+        x0, y0, x1, y1 = self.box
+        rows, columns = self.values.shape
+        reduced = y1 - y0 < rows or x1 - x0 < columns
+        if window == self.box or reduced or (y1 - y0) * (x1 - x0) <= 4 * rows * columns:
+            full = resize(self.values.astype(np.float32), (y1 - y0, x1 - x0))
+            inside = (window[0] - x0, window[1] - y0, window[2] - x0, window[3] - y0)
+            return np.asarray(cut(full, inside), dtype=np.float32)
+        # A small window of a much enlarged patch: interpolate there only.
+        size = (window[3] - window[1], window[2] - window[0])
+        return self.on_grid((float(window[0]), float(window[1])), (1.0, 1.0), size)
+
+    def on_grid(
+        self, start: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """Return the logits at ``size`` (rows, columns) points of the image, bilinearly.
+
+        ``start`` and ``step`` are (x, y) in pixels of the image, pixel centres at integers.
+        """
+        x0, y0, x1, y1 = self.box
+        scale_x = self.values.shape[1] / (x1 - x0)
+        scale_y = self.values.shape[0] / (y1 - y0)
+        matrix = np.array(
+            [
+                [scale_x * step[0], 0, (start[0] - x0 + 0.5) * scale_x - 0.5],
+                [0, scale_y * step[1], (start[1] - y0 + 0.5) * scale_y - 0.5],
+            ]
+        )
+        return np.asarray(
+            cv2.warpAffine(
+                self.values.astype(np.float32),
+                matrix,
+                (size[1], size[0]),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            ),
+            dtype=np.float32,
+        )
+
+
+@dataclass(frozen=True)
+class CornerPatch(Patch):
+    """A patch whose outermost values belong to the outermost pixels (see :func:`resize_corners`).
+
+    With ``squashed`` the values are probabilities, and those are interpolated; else logits.
+    """
+
+    squashed: bool = False
+
+    def at_pixels(self, window: Box) -> NDArray[np.float32]:
+        """See :meth:`Patch.at_pixels`."""
+        size = (window[3] - window[1], window[2] - window[0])
+        return self.on_grid((float(window[0]), float(window[1])), (1.0, 1.0), size)
+
+    def on_grid(
+        self, start: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """See :meth:`Patch.on_grid`."""
+        places = []
+        for axis in (0, 1):  # x, y
+            cells = self.values.shape[1 - axis] - 1
+            pixels = self.box[axis + 2] - self.box[axis] - 1
+            offsets = start[axis] - self.box[axis] + step[axis] * np.arange(size[1 - axis])
+            places.append(np.clip(offsets * (cells / max(1, pixels)), 0.0, cells))
+        values = _bilinear(self.values, places[1], places[0])
+        return logit(values) if self.squashed else values
 
 
 @dataclass(frozen=True)
@@ -154,7 +256,7 @@ class Layers:
             if common is None:
                 continue
             if shape == (y1 - y0, x1 - x0):
-                logits = _at_pixels(patch, common)
+                logits = patch.at_pixels(common)
                 yield (
                     slice(common[1] - y0, common[3] - y0),
                     slice(common[0] - x0, common[2] - x0),
@@ -176,51 +278,9 @@ class Layers:
                     x0 + (columns.start + 0.5) * step_x - 0.5,
                     y0 + (rows.start + 0.5) * step_y - 0.5,
                 )
-                yield rows, columns, _on_grid(patch, start, (step_x, step_y), size)
+                yield rows, columns, patch.on_grid(start, (step_x, step_y), size)
 
 
 def mask_layers(mask: NDArray[np.bool_]) -> Layers:
     """Return a mask as probabilities 0 and 1, packed by rows."""
     return Layers((mask.shape[0], mask.shape[1]), (), np.packbits(mask, axis=1))
-
-
-def _at_pixels(patch: Patch, window: Box) -> NDArray[np.float32]:
-    """Values of a patch at the pixels of ``window``, which lies in its box."""
-    x0, y0, x1, y1 = patch.box
-    rows, columns = patch.values.shape
-    reduced = y1 - y0 < rows or x1 - x0 < columns
-    if window == patch.box or reduced or (y1 - y0) * (x1 - x0) <= 4 * rows * columns:
-        full = resize(patch.values.astype(np.float32), (y1 - y0, x1 - x0))
-        inside = (window[0] - x0, window[1] - y0, window[2] - x0, window[3] - y0)
-        return np.asarray(cut(full, inside), dtype=np.float32)
-    # A small window of a much enlarged patch: interpolate there only.
-    size = (window[3] - window[1], window[2] - window[0])
-    return _on_grid(patch, (float(window[0]), float(window[1])), (1.0, 1.0), size)
-
-
-def _on_grid(
-    patch: Patch, start: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Bilinear values of a patch at ``size`` (rows, columns) points of the image.
-
-    ``start`` and ``step`` are (x, y) in pixels of the image, pixel centres at integers.
-    """
-    x0, y0, x1, y1 = patch.box
-    scale_x = patch.values.shape[1] / (x1 - x0)
-    scale_y = patch.values.shape[0] / (y1 - y0)
-    matrix = np.array(
-        [
-            [scale_x * step[0], 0, (start[0] - x0 + 0.5) * scale_x - 0.5],
-            [0, scale_y * step[1], (start[1] - y0 + 0.5) * scale_y - 0.5],
-        ]
-    )
-    return np.asarray(
-        cv2.warpAffine(
-            patch.values.astype(np.float32),
-            matrix,
-            (size[1], size[0]),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        dtype=np.float32,
-    )

@@ -98,6 +98,7 @@ def load_method(
     weights: str | Path | None = None,
     options: Mapping[str, Any] | object | None = None,
     device: str | torch.device = "auto",
+    compat: bool = False,
 ) -> Method:
     """Build a method with its weights, ready to answer clicks.
 
@@ -108,6 +109,7 @@ def load_method(
         as the method's authors publish it; default: the packaged ones.
     options: the method's options dataclass, or a mapping of its fields.
     device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+    compat: set the option of that name: follow the published code's slips as well.
 
     Raises
     ------
@@ -116,6 +118,8 @@ def load_method(
     """
     cls, _ = _kind(name).load()
     settings = build_options(name, options)
+    if compat:
+        settings = dataclasses.replace(settings, compat=True)
     from iseg_widget.networks.inference import choose_device, prepare
     from iseg_widget.weights.registry import load_network
 

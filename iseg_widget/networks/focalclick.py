@@ -18,7 +18,9 @@ from iseg_widget.networks.efficientnet_lite import (
 from iseg_widget.networks.layers import ConvNormAct, SeparableConv, resize
 from iseg_widget.networks.roi_align import roi_align
 
-SEGMENTOR_SIDE = {"S1": 128, "S2": 256}
+Version = Literal["S1", "S2"]
+
+SEGMENTOR_SIDE: dict[Version, int] = {"S1": 128, "S2": 256}
 """Side of the Segmentor's input in pixels (Table 1)."""
 
 DISK_RADIUS = {128: 3.0, 256: 5.0}
@@ -52,7 +54,7 @@ class Geometry:
     refiner: the Refiner's input.
     """
 
-    inputs: Mapping[str, NetworkInput] = field(
+    inputs: Mapping[Version, NetworkInput] = field(
         default_factory=lambda: {
             version: NetworkInput(side, DISK_RADIUS[side])
             for version, side in SEGMENTOR_SIDE.items()

@@ -20,6 +20,7 @@ from iseg_widget.networks.focalclick import (
     Geometry,
     NetworkInput,
     Refiner,
+    Version,
 )
 from iseg_widget.networks.hrnet import HRNetOCR, InteractionStem
 from iseg_widget.networks.layers import resize
@@ -41,7 +42,7 @@ class _Published(FocalClickNetwork):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: Version) -> None:
         if version not in SEGMENTOR_SIDE:
             raise ValueError(f"version must be one of {tuple(SEGMENTOR_SIDE)}, got {version!r}")
         radius = self.small_radius if version == "S1" else LARGE_RADIUS
@@ -79,7 +80,7 @@ class FocalClickSegFormer(_Published):
 
     small_radius = 3.0
 
-    def __init__(self, size: str = "b0", version: str = "S2") -> None:
+    def __init__(self, size: str = "b0", version: Version = "S2") -> None:
         super().__init__(version)
         self.feature_extractor = SegFormer(size)
         self.refiner = Refiner(self.feature_extractor.feature_channels)
@@ -101,7 +102,7 @@ class FocalClickHRNet(_Published):
     small_radius = 2.0
 
     def __init__(
-        self, width: int = 18, ocr_width: int = 48, *, small: bool = True, version: str = "S2"
+        self, width: int = 18, ocr_width: int = 48, *, small: bool = True, version: Version = "S2"
     ) -> None:
         super().__init__(version)
         self.maps_transform = InteractionStem()
