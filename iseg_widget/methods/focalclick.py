@@ -30,7 +30,7 @@ from iseg_widget.images import Pyramid
 from iseg_widget.masks import PackedMask
 from iseg_widget.methods.focalclick_published import PublishedRules
 from iseg_widget.methods.focalclick_rules import (
-    Coarsely,
+    CoarseAnswer,
     FocalClickOptions,
     PaperRules,
     Rules,
@@ -95,14 +95,14 @@ class FocalClick:
         coarse = self._segment(state, every, fed, recorded if trace else None)
         logits = coarse.logits[0, 0].float().cpu().numpy()
         patch = self.sampling.coarse(fed, target, logits)
-        coarsely = Coarsely(target, logits, Layers(state.shape).pasted(patch))
-        soft = coarsely.soft
+        answer = CoarseAnswer(target, logits, Layers(state.shape).pasted(patch))
+        soft = answer.soft
         views = [View("target_crop", target)]
-        focus = self.rules.focus(state, coarsely, clicks)
+        focus = self.rules.focus(state, answer, clicks)
         if focus is not None:
             refined = self._refine(state, every, target, focus, coarse)
             values = refined.refined[0, 0].float().cpu().numpy()
-            under = self.rules.under(state, coarsely, len(every))
+            under = self.rules.under(state, answer, len(every))
             soft = under.pasted(self.sampling.refined(focus, values))
             views.append(View("focus_crop", focus))
             if trace:

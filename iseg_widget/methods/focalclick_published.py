@@ -28,7 +28,7 @@ from iseg_widget.methods.focalclick_rules import (
     CLICK_SQUARE,
     SMALL_CHANGE,
     SMALLEST_CROP,
-    Coarsely,
+    CoarseAnswer,
     FocalClickOptions,
     FocusCrop,
     Look,
@@ -137,7 +137,7 @@ class PublishedRules:
         box = zoom_box(seen, self.options.r_tc)
         return Look(box, box)
 
-    def focus(self, state: State, coarse: Coarsely, new: Sequence[Click]) -> Box | None:
+    def focus(self, state: State, coarse: CoarseAnswer, new: Sequence[Click]) -> Box | None:
         """Return the focus crop, cut to the target crop."""
         if self.options.focus_crop == "off":
             return None
@@ -147,7 +147,7 @@ class PublishedRules:
         bounds = focus_bounds(prediction, previous, pixels, self.options.focus_crop)
         return intersect(grow(bounds, self.options.r_fc, state.shape), coarse.target)
 
-    def under(self, state: State, coarse: Coarsely, count: int) -> Layers:
+    def under(self, state: State, coarse: CoarseAnswer, count: int) -> Layers:
         """Return the coarse segmentation; after ten clicks the previous probability."""
         return state.soft if count > self.options.merge_after else coarse.soft
 

@@ -104,7 +104,7 @@ class Look(NamedTuple):
     target: Box
 
 
-class Coarsely(NamedTuple):
+class CoarseAnswer(NamedTuple):
     """The coarse segmentation: ``logits`` of the target crop; ``soft``, pasted into the image."""
 
     target: Box
@@ -118,10 +118,10 @@ class Rules(Protocol):
     def look(self, state: State, clicks: Sequence[Click], new: Sequence[Click]) -> Look:
         """Return the target crop."""
 
-    def focus(self, state: State, coarse: Coarsely, new: Sequence[Click]) -> Box | None:
+    def focus(self, state: State, coarse: CoarseAnswer, new: Sequence[Click]) -> Box | None:
         """Return the focus crop, ``None`` when there is nothing to refine."""
 
-    def under(self, state: State, coarse: Coarsely, count: int) -> Layers:
+    def under(self, state: State, coarse: CoarseAnswer, count: int) -> Layers:
         """Return the probability that the refined focus crop is pasted onto."""
 
     def mask(
@@ -209,7 +209,7 @@ class PaperRules:
             box = target_crop(state.packed.unpack(), clicks, new, self.options.r_tc)
         return Look(box, box)
 
-    def focus(self, state: State, coarse: Coarsely, new: Sequence[Click]) -> Box | None:
+    def focus(self, state: State, coarse: CoarseAnswer, new: Sequence[Click]) -> Box | None:
         """Return the focus crop in pixels of the image, inside the target crop.
 
         It is found on the Segmentor's grid: the coarse mask is no finer.
@@ -238,7 +238,7 @@ class PaperRules:
         grown = expand(box, self.options.r_fc, state.shape, SMALLEST_CROP)
         return intersect(grown, target)
 
-    def under(self, state: State, coarse: Coarsely, count: int) -> Layers:  # noqa: ARG002
+    def under(self, state: State, coarse: CoarseAnswer, count: int) -> Layers:  # noqa: ARG002
         """Return the coarse segmentation."""
         return coarse.soft
 

@@ -117,7 +117,7 @@ def test_the_whole_procedure_equals_the_recorded_one(name: str, parity_root: Pat
 @pytest.fixture
 def pairs(parity_root: Path):
     """Recorded pairs: prediction, previous probability, click (row, column), target crop."""
-    case = np.load(parity_root / "C3_helpers.npz")
+    case, _ = load_case(parity_root, "C3_helpers")
     return case, [
         (
             case["pred"][index, :height, :width],
