@@ -35,13 +35,15 @@ from iseg_widget.methods.focalclick_rules import (
     PaperRules,
     Rules,
     State,
+    focus_region,
+    target_crop,
 )
 from iseg_widget.networks.focalclick import Coarse, FocalClickNetwork, NetworkInput, Refined
 from iseg_widget.protocol import Step, Trace, View
 from iseg_widget.sampling import SAMPLINGS
 from iseg_widget.views import Box, Layers, mask_layers, sigmoid
 
-__all__ = ["FocalClick", "FocalClickOptions"]
+__all__ = ["FocalClick", "FocalClickOptions", "focus_region", "target_crop"]
 
 
 class FocalClick:
