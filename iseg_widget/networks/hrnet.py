@@ -124,7 +124,11 @@ class FusedBranches(nn.Module):
 
 
 class _ObjectAttention(nn.Module):
-    """Pixels attend to object regions (OCR Eq. 3-5), keys and values of ``key_channels``."""
+    """Pixels attend to object regions (OCR Eq. 3-5); here there is one region.
+
+    A soft-max over one region is 1, so every pixel receives that region's value whatever the query
+    and the key are: ``f_pixel`` and ``f_object`` are in the checkpoints and take no part.
+    """
 
     def __init__(self, channels: int, key_channels: int) -> None:
         super().__init__()
@@ -141,19 +145,9 @@ class _ObjectAttention(nn.Module):
             layers.append(nn.Sequential(nn.BatchNorm2d(after), nn.ReLU(inplace=True)))
         return nn.Sequential(*layers)
 
-    def forward(self, x: Tensor, regions: Tensor) -> Tensor:
-        if regions.shape[2] == 1:
-            # A soft-max over one region is 1: every pixel receives that region's value.
-            context = self.f_down(regions)
-            received: Tensor = self.f_up(context).expand(-1, -1, *_size(x))
-            return received
-        query = self.f_pixel(x).flatten(2).transpose(1, 2)
-        key = self.f_object(regions).flatten(2)
-        value = self.f_down(regions).flatten(2).transpose(1, 2)
-        attention = torch.softmax(query @ key * key.shape[1] ** -0.5, dim=-1)
-        context = (attention @ value).transpose(1, 2).unflatten(2, _size(x))
-        out: Tensor = self.f_up(context)
-        return out
+    def forward(self, x: Tensor, region: Tensor) -> Tensor:
+        received: Tensor = self.f_up(self.f_down(region))
+        return received.expand(-1, -1, *_size(x))
 
 
 class _ObjectContext(nn.Module):
@@ -168,19 +162,19 @@ class _ObjectContext(nn.Module):
             nn.Dropout2d(0.05),
         )
 
-    def forward(self, x: Tensor, regions: Tensor) -> Tensor:
-        context = self.object_context_block(x, regions)
+    def forward(self, x: Tensor, region: Tensor) -> Tensor:
+        context = self.object_context_block(x, region)
         out: Tensor = self.conv_bn_dropout(torch.cat([context, x], 1))
         return out
 
 
-def gather_regions(features: Tensor, logits: Tensor) -> Tensor:
-    """Object regions (OCR Eq. 2): means of ``features`` weighted by a soft-max over all pixels.
+def gather_region(features: Tensor, logits: Tensor) -> Tensor:
+    """Object region (OCR Eq. 2): mean of ``features`` weighted by a soft-max over all pixels.
 
-    ``(N, C, H, W)`` and ``(N, K, H, W)`` give ``(N, C, K, 1)``.
+    ``(N, C, H, W)`` and ``(N, 1, H, W)`` give ``(N, C, 1, 1)``.
     """
     weights = torch.softmax(logits.flatten(2), dim=2)
-    return torch.einsum("nkp,ncp->nck", weights, features.flatten(2)).unsqueeze(3)
+    return (features.flatten(2) @ weights.transpose(1, 2)).unsqueeze(3)
 
 
 class HRNetOCR(nn.Module):
@@ -270,7 +264,7 @@ class HRNetOCR(nn.Module):
         """Return logits, auxiliary logits and OCR features of :meth:`trunk`'s map."""
         auxiliary = self.aux_head(features)
         pixels = self.conv3x3_ocr(features)
-        augmented = self.ocr_distri_head(pixels, gather_regions(pixels, auxiliary))
+        augmented = self.ocr_distri_head(pixels, gather_region(pixels, auxiliary))
         return self.cls_head(augmented), auxiliary, augmented
 
     def forward(self, image: Tensor, maps: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
