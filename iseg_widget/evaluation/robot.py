@@ -82,6 +82,7 @@ def _deepest(
 
     Only the region's box is transformed. That changes nothing: the ring of one pixel around the
     box holds no region pixel, and for every pixel beyond the ring one on the ring is nearer.
+    (OpenCV's float32 distances may differ in their last digit.)
     """
     box = box_of(region)
     if box is None:

@@ -10,6 +10,7 @@ Each line of the index names a data set, a stem, and the kind of its masks:
 
 from __future__ import annotations
 
+import glob
 import json
 import zlib
 from collections.abc import Iterator, Mapping
@@ -132,7 +133,8 @@ class Pool:
 
     def _decode(self, entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         folder = self.root / entry.set
-        found = sorted((folder / "images").glob(f"{entry.stem}.*"))
+        beside = (folder / "images").glob(f"{glob.escape(entry.stem)}.*")
+        found = sorted(path for path in beside if path.stem == entry.stem)
         if not found:
             raise ValueError(f"no image {entry.stem}.jpg or .png in {folder / 'images'}")
         mask = cv2.imread(str(folder / "masks" / f"{entry.stem}.png"), cv2.IMREAD_UNCHANGED)

@@ -95,7 +95,7 @@ def test_it_is_the_deepest_pixel_of_the_whole_padded_maps(stack: np.ndarray):
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["ritm", "fcanet"]))
-def test_the_cropped_transform_gives_exactly_the_full_one(seed: int, name: str):
+def test_the_cropped_transform_gives_the_full_one(seed: int, name: str):
     rng = np.random.default_rng(seed)
     height, width = rng.integers(40, 400, 2)
     region = np.zeros((height, width), bool)
@@ -107,9 +107,13 @@ def test_the_cropped_transform_gives_exactly_the_full_one(seed: int, name: str):
     region &= rng.random((height, width)) > 0.001
     distance = ROBOTS[name].distance
     full = distance(np.pad(region.astype(np.uint8), 1))[1:-1, 1:-1]
-    row, column = np.unravel_index(np.argmax(full), full.shape)
-    expected = (float(full.max()), int(row), int(column)) if region.any() else (0.0, 0, 0)
-    assert robot._deepest(region, (), distance) == expected
+    depth, row, column = robot._deepest(region, (), distance)
+    if name == "fcanet":
+        expected = np.unravel_index(np.argmax(full), full.shape) if region.any() else (0, 0)
+        assert (depth, row, column) == (full.max(), *expected)
+    else:  # OpenCV's float32 distances depend on the map's width in their last digit
+        assert depth == pytest.approx(full.max(), rel=1e-5)
+        assert full[row, column] == pytest.approx(full.max(), rel=1e-5)
 
 
 @given(masks(10))

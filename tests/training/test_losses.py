@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from iseg_widget.training.losses import (
+    boundary_map,
+    boundary_weights,
+    masked_bce,
+    normalized_focal_loss,
+)
+
+
+@pytest.fixture
+def sample() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Logits, truth, valid and weight of two samples."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(2, 1, 6, 7, generator=generator)
+    truth = (torch.rand(2, 1, 6, 7, generator=generator) > 0.6).float()
+    valid = (torch.rand(2, 1, 6, 7, generator=generator) > 0.2).float()
+    weight = 1 + torch.rand(2, 1, 6, 7, generator=generator)
+    return logits, truth, valid, weight
+
+
+def by_definition(
+    logits: Tensor, truth: Tensor, valid: Tensor, weight: Tensor, alpha: float, gamma: float
+) -> float:
+    """RITM Sec. 3.3, pixel by pixel: focal factors divided by their mean over the sample."""
+    losses = []
+    for sample in range(len(logits)):
+        pixels = []
+        for z, t, v, w in zip(
+            *(x[sample].double().ravel().tolist() for x in (logits, truth, valid, weight)),
+            strict=True,
+        ):
+            if v:
+                p = 1 / (1 + np.exp(-z))
+                p_t = p if t else 1 - p
+                pixels.append(((1 - p_t) ** gamma, -np.log(p_t), alpha if t else 1 - alpha, w))
+        mean = sum(focal for focal, *_ in pixels) / len(pixels)
+        total = sum(focal / mean * log * balance * w for focal, log, balance, w in pixels)
+        losses.append(total / len(pixels))
+    return float(np.mean(losses))
+
+
+@pytest.mark.parametrize(("alpha", "gamma"), [(0.5, 2.0), (0.3, 1.0), (0.5, 0.0)])
+def test_normalized_focal_loss_equals_its_definition(
+    sample: tuple[Tensor, Tensor, Tensor, Tensor], alpha: float, gamma: float
+):
+    logits, truth, valid, weight = sample
+    for factor in (None, weight):
+        found = normalized_focal_loss(logits, truth, valid, factor, alpha=alpha, gamma=gamma)
+        ones = torch.ones_like(weight) if factor is None else factor
+        expected = by_definition(logits, truth, valid, ones, alpha, gamma)
+        assert found.item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", [normalized_focal_loss, masked_bce])
+def test_ignored_pixels_have_no_influence(
+    sample: tuple[Tensor, Tensor, Tensor, Tensor], loss: object
+):
+    logits, truth, valid, _ = sample
+    changed = torch.where(valid > 0, logits, -7 * logits)
+    flipped = torch.where(valid > 0, truth, 1 - truth)
+    assert callable(loss)
+    torch.testing.assert_close(loss(changed, flipped, valid), loss(logits, truth, valid))
+    logits.requires_grad_()
+    loss(logits, truth, valid).backward()
+    assert not logits.grad[valid == 0].any()
+    assert logits.grad[valid == 1].abs().min() > 0
+
+
+@pytest.mark.parametrize("loss", [normalized_focal_loss, masked_bce])
+def test_a_sample_without_valid_pixels_costs_nothing(loss: object):
+    zeros = torch.zeros(1, 1, 4, 4)
+    assert callable(loss)
+    assert loss(zeros + 3, zeros, zeros).item() == 0
+
+
+def test_right_answers_cost_less_and_extremes_stay_finite():
+    truth = torch.tensor([1.0, 0.0, 1.0, 0.0]).reshape(1, 1, 2, 2)
+    valid = torch.ones_like(truth)
+    right, wrong = (
+        normalized_focal_loss((2 * truth - 1) * size, truth, valid) for size in (4.0, -4.0)
+    )
+    assert right < wrong
+    for size in (100.0, -100.0):
+        logits = ((2 * truth - 1) * size).requires_grad_()
+        loss = normalized_focal_loss(logits, truth, valid)
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert torch.isfinite(logits.grad).all()
+
+
+def test_normalisation_keeps_the_total_weight():
+    """As all answers get better the focal factor fades, but the gradient does not with it."""
+    truth = torch.ones(1, 1, 8, 8)
+    gradients = []
+    for confidence in (1.0, 3.0):
+        logits = torch.full((1, 1, 8, 8), confidence, requires_grad=True)
+        normalized_focal_loss(logits, truth, truth).backward()
+        gradients.append(logits.grad.abs().sum().item())
+    plain = [(1 - torch.sigmoid(torch.tensor(c))).item() for c in (1.0, 3.0)]
+    assert gradients[1] / gradients[0] > (plain[1] / plain[0]) ** 2
+
+
+class TestBoundaryMap:
+    def test_constant_masks_have_no_boundary(self):
+        assert not boundary_map(torch.zeros(1, 1, 64, 64)).any()
+        assert not boundary_map(torch.ones(1, 1, 64, 64)).any()
+
+    @pytest.mark.parametrize("edge", [20, 28, 32, 35])
+    def test_band_along_an_edge(self, edge: int):
+        truth = torch.zeros(1, 1, 64, 64)
+        truth[..., :edge] = 1
+        found = boundary_map(truth)
+        assert set(found.unique().tolist()) <= {0.0, 1.0}
+        columns = np.flatnonzero(found[0, 0].any(0).numpy())
+        assert {edge - 1, edge} <= set(columns.tolist())
+        assert columns.min() >= edge - 16
+        assert columns.max() < edge + 16
+        assert (found[0, 0] == found[0, 0, :1]).all()
+
+    def test_thin_parts_are_boundary_throughout(self):
+        truth = torch.zeros(1, 1, 64, 64)
+        truth[..., 30:32] = 1
+        assert boundary_map(truth)[..., 30:32].all()
+
+    def test_weights_of_equation_2(self):
+        boundary = torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2)
+        assert boundary_weights(boundary).flatten().tolist() == [1.0, 1.5]
+
+
+def test_masked_bce_is_the_mean_over_valid_pixels(sample: tuple[Tensor, Tensor, Tensor, Tensor]):
+    logits, truth, valid, _ = sample
+    p = torch.sigmoid(logits.double())
+    per_pixel = -(truth * p.log() + (1 - truth) * (1 - p).log())
+    expected = per_pixel[valid > 0].mean().item()
+    assert masked_bce(logits, truth, valid).item() == pytest.approx(expected, rel=1e-5)
