@@ -74,11 +74,14 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
     """Return the architectures that weights may name, as constructors."""
     from iseg_widget.networks.fca_net import FCANetwork
     from iseg_widget.networks.focalclick import FocalClickLite0
+    from iseg_widget.networks.focuscut import FocusCutNetwork
 
     return {
         "focalclick-lite0": FocalClickLite0,
         "fcanet-resnet101": lambda: FCANetwork("resnet101"),
         "fcanet-res2net101": lambda: FCANetwork("res2net101"),
+        "focuscut-resnet50": lambda: FocusCutNetwork("resnet50"),
+        "focuscut-resnet101": lambda: FocusCutNetwork("resnet101"),
     }
 
 
@@ -92,9 +95,12 @@ class Published:
 
 def published(method: str) -> Published | None:
     """Return how the authors' checkpoints of a method are read; ``None`` when they are not."""
-    from iseg_widget.weights import official_fca_net
+    from iseg_widget.weights import official_fca_net, official_focuscut
 
-    readers = {"fca_net": Published(official_fca_net.SOURCE, official_fca_net.load)}
+    readers = {
+        "fca_net": Published(official_fca_net.SOURCE, official_fca_net.load),
+        "focuscut": Published(official_focuscut.SOURCE, official_focuscut.load),
+    }
     return readers.get(method)
 
 
