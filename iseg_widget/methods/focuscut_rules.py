@@ -35,9 +35,6 @@ ZOOM_OVERLAP = 0.5
 """The zoomed view is longer than the object by :data:`ZOOM_MARGIN` of its shorter side, and stays
 as it was while it overlaps the new one by :data:`ZOOM_OVERLAP` (published code)."""
 
-LARGEST_LOGIT = 30000.0
-"""Logits are kept as float16, which ends at 65504; both are certainty."""
-
 
 @dataclass(frozen=True)
 class FocusPoint:
@@ -51,16 +48,17 @@ class FocusPoint:
 class Focus:
     """What the network said of one focus view; ``box`` may reach beyond the image.
 
-    ``logits`` ``(h, w)`` float16, of the network's resolution for an input of ``size`` (h, w).
+    ``logits`` ``(h, w)`` float32, of the network's resolution for an input of ``size`` (h, w). They
+    are not rounded: a pixel that crosses the threshold is fed back, and may move many others.
     """
 
     box: Box
     size: tuple[int, int]
-    logits: NDArray[np.float16]
+    logits: NDArray[np.float32]
 
     def probability(self) -> NDArray[np.float32]:
         """Return the probability at the size of the network's input, ``(h, w)`` float32."""
-        coarse = torch.from_numpy(self.logits.astype(np.float32))[None, None]
+        coarse = torch.from_numpy(self.logits)[None, None]
         return sigmoid(resize(coarse, self.size)[0, 0].numpy())
 
     def at_pixels(self) -> NDArray[np.float32]:
@@ -83,11 +81,6 @@ class FocusCutProbability:
         for turn in self.turns:
             write_turn(full, turn)
         return full if box is None else cut(full, box).copy()
-
-
-def compact(logits: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Return logits as float16, cut to what it can hold."""
-    return np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT).astype(np.float16)
 
 
 def linear(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:

@@ -127,7 +127,7 @@ class TestScope:
 class TestPasting:
     def test_views_that_meet_are_averaged_and_the_rest_stays(self):
         full = np.full((20, 20), 0.25, np.float32)
-        low, high = (np.full((8, 8), v, np.float16) for v in (-30.0, 30.0))
+        low, high = (np.full((8, 8), v, np.float32) for v in (-30.0, 30.0))
         turn = [Focus((-4, -4, 8, 8), (32, 32), low), Focus((4, 4, 30, 12), (32, 32), high)]
         write_turn(full, turn)
         np.testing.assert_allclose(full[0:4, 0:4], 0.0, atol=1e-6)
