@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from iseg_widget.evaluation.runner import evaluate as evaluate
     from iseg_widget.methods.fca_net import FCANetOptions as FCANetOptions
     from iseg_widget.methods.focalclick import FocalClickOptions as FocalClickOptions
+    from iseg_widget.methods.focuscut import FocusCutOptions as FocusCutOptions
     from iseg_widget.methods.registry import list_methods as list_methods
     from iseg_widget.methods.registry import load_method as load_method
     from iseg_widget.session import Session as Session
@@ -31,6 +32,7 @@ _HOMES = {
     "Click": "iseg_widget.clicks",
     "FCANetOptions": "iseg_widget.methods.fca_net",
     "FocalClickOptions": "iseg_widget.methods.focalclick",
+    "FocusCutOptions": "iseg_widget.methods.focuscut",
     "Report": "iseg_widget.evaluation.report",
     "SegmentationWidget": "iseg_widget.widget",
     "Session": "iseg_widget.session",
@@ -47,6 +49,7 @@ __all__ = [
     "Click",
     "FCANetOptions",
     "FocalClickOptions",
+    "FocusCutOptions",
     "Report",
     "SegmentationWidget",
     "Session",

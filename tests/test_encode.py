@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from iseg_widget.encode import disks, map_to_crop
+from iseg_widget.encode import disks, map_to_corner_crop, map_to_crop
 
 Rows = list[tuple[float, float, float]]
 
@@ -118,3 +118,21 @@ def test_map_to_crop_can_be_undone(
     tolerance = 1e-3 * max(1.0, size[0] / side, size[1] / side)
     np.testing.assert_allclose(back, clicks, atol=tolerance)
     np.testing.assert_array_equal(clicks, before)
+
+
+class TestCornerCrop:
+    """The published codes' own way of carrying clicks into a crop."""
+
+    def test_corners_map_to_corners(self):
+        clicks = as_clicks([(10, 20, 1), (30, 60, 0), (20, 40, 1)])
+        mapped = map_to_corner_crop(clicks, (10, 20, 30, 60), (80, 80))
+        assert mapped.dtype == np.float32
+        np.testing.assert_allclose(mapped, [[0, 0, 1], [80, 80, 0], [40, 40, 1]])
+
+    def test_clicks_beyond_the_left_and_the_top_are_dropped(self):
+        clicks = as_clicks([(5, 5, 1), (5, 30, 0), (20, 5, 1), (50, 90, 0)])
+        mapped = map_to_corner_crop(clicks, (10, 20, 30, 60), (40, 20))
+        np.testing.assert_allclose(mapped, [[-5, 10, 0], [10, -15, 1], [40, 70, 0]])
+
+    def test_no_clicks(self):
+        assert map_to_corner_crop(as_clicks([]), (0, 0, 4, 4), (8, 8)).shape == (0, 3)

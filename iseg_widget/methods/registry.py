@@ -33,9 +33,16 @@ def _fca_net() -> tuple[type[Any], type[Any]]:
     return FCANet, FCANetOptions
 
 
+def _focuscut() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.focuscut import FocusCut, FocusCutOptions
+
+    return FocusCut, FocusCutOptions
+
+
 _METHODS: dict[str, _Kind] = {
     "focalclick": _Kind("FocalClick (CVPR 2022)", _focalclick),
     "fca_net": _Kind("FCA-Net (CVPR 2020)", _fca_net),
+    "focuscut": _Kind("FocusCut (CVPR 2022)", _focuscut),
 }
 
 

@@ -75,12 +75,15 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
     from iseg_widget.networks.fca_net import FCANetwork
     from iseg_widget.networks.focalclick import FocalClickLite0
     from iseg_widget.networks.focalclick_published import RELEASED
+    from iseg_widget.networks.focuscut import FocusCutNetwork
 
     return {
         "focalclick-lite0": FocalClickLite0,
         **RELEASED,
         "fcanet-resnet101": lambda: FCANetwork("resnet101"),
         "fcanet-res2net101": lambda: FCANetwork("res2net101"),
+        "focuscut-resnet50": lambda: FocusCutNetwork("resnet50"),
+        "focuscut-resnet101": lambda: FocusCutNetwork("resnet101"),
     }
 
 
@@ -94,11 +97,12 @@ class Published:
 
 def published(method: str) -> Published | None:
     """Return how the authors' checkpoints of a method are read; ``None`` when they are not."""
-    from iseg_widget.weights import official_fca_net, official_focalclick
+    from iseg_widget.weights import official_fca_net, official_focalclick, official_focuscut
 
     readers = {
         "focalclick": Published(official_focalclick.SOURCE, official_focalclick.load),
         "fca_net": Published(official_fca_net.SOURCE, official_fca_net.load),
+        "focuscut": Published(official_focuscut.SOURCE, official_focuscut.load),
     }
     return readers.get(method)
 

@@ -176,6 +176,15 @@ class TestWhereItLooks:
         step = session_on(picture(mask_of(A)), r_fc=ratio).click(60, 80)
         assert box_of_view(step, "focus_crop") == expand(A, ratio, (SIDE, SIDE))
 
+    @pytest.mark.parametrize("version", ["S1", "S2"])
+    def test_focus_crop_is_the_change_seen_through_the_target_crop(self, version: str):
+        """Both masks are compared in the target crop, here 210 x 168 pixels: a pixel or two off."""
+        session = session_on(picture(mask_of(A)), mask_of(A, B), version=version)
+        step = session.click(170, 150, positive=False)
+        assert box_of_view(step, "target_crop") == expand((40, 60, 190, 180), 1.4, (SIDE, SIDE))
+        found = np.array(box_of_view(step, "focus_crop"))
+        assert np.abs(found - expand(B, 1.4, (SIDE, SIDE))).max() <= 3
+
     def test_without_target_crop_every_click_sees_the_whole_image(self):
         session = session_on(picture(mask_of(A)), target_crop=False)
         for _ in range(2):

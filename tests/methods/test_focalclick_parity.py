@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from iseg_widget.masks import progressive_merge
+from tests.published import load_case
 
 pytestmark = pytest.mark.parity
 
 
 def test_progressive_merge_equals_the_recorded_masks_where_the_click_changed(parity_root):
-    case = np.load(parity_root / "C3_helpers.npz")
+    case, _ = load_case(parity_root, "C3_helpers")
     compared = 0
     for index, (height, width) in enumerate(case["shape"]):
         new = case["pred"][index, :height, :width] > 0.5

@@ -69,6 +69,20 @@ def test_refiner_sees_the_segmentors_logits_in_its_box(network: FocalClickLite0)
     torch.testing.assert_close(refined.coarse, coarse.logits)
 
 
+def test_refiner_sees_the_segmentors_features_in_its_box_only(network: FocalClickLite0):
+    """The box's lower right quarter of a 64 x 64 crop is cells 8 to 16 of 16."""
+    image, interaction = crops(1, 64)
+    coarse = network.segment(image, interaction)
+    box = torch.tensor([[32.0, 32.0, 64.0, 64.0]])
+    plain = network.refine(image, interaction[:, 1:], coarse, box).refined
+    for cells, matters in ((slice(0, 7), False), (slice(10, 16), True)):
+        features = coarse.features.clone()
+        features[:, :, cells, cells] += 5
+        changed = coarse._replace(features=features)
+        found = network.refine(image, interaction[:, 1:], changed, box).refined
+        assert bool((found - plain).abs().max() > 1e-3) == matters
+
+
 class TestEquation1:
     """M_r = sigmoid(M_b) * M_d + (1 - sigmoid(M_b)) * M_l."""
 

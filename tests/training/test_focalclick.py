@@ -52,6 +52,7 @@ def test_losses_are_equation_2_and_reach_every_weight(pool: Pool, rounds: int):
     losses = {name: value for name, value in terms.items() if not name.endswith("_iou")}
     assert set(losses) == {"nfl", "bnfl", "bce"}
     assert all(value.ndim == 0 and torch.isfinite(value) for value in terms.values())
+    assert min(losses.values()) > 0.01
     assert network.training
     torch.stack(list(losses.values())).sum().backward()
     unused = [name for name, p in network.named_parameters() if p.grad is None]

@@ -1,0 +1,40 @@
+"""FocusCut's network against recorded forward passes of the published one (cases B1)."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from iseg_widget.networks.focuscut import FocusCutNetwork
+from iseg_widget.networks.layers import resize
+from iseg_widget.weights.official_focuscut import build
+from tests.published import load_case, state_dict
+
+TOLERANCE = 1e-3
+"""In standard deviations of the output."""
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("backbone", ["resnet50", "resnet101"])
+def test_a_forward_pass_equals_the_recorded_one(backbone, parity_root):
+    if not (parity_root / f"B1_focuscut_{backbone}_forward.npz").is_file():
+        pytest.skip(f"no case B1 in {parity_root}")
+    case, meta = load_case(parity_root, f"B1_focuscut_{backbone}_forward")
+    keys = json.loads((parity_root / meta["keys"]).read_text())
+    network = build(state_dict(keys, meta["gain"], meta["overrides_added"]), "recorded").eval()
+    distances = [case[f"{name}_dist"].astype(np.float64) for name in ("pos", "neg")]
+    gaussians = [np.exp(-4 * math.log(2) * d**2 / 100).astype(np.float32) for d in distances]
+    image = case["img_normalised"]
+    stacked = np.concatenate([image, *gaussians, case["pre_pred"]], 1)
+    with torch.inference_mode():
+        logits = resize(network(torch.from_numpy(stacked)), image.shape[2:])
+    found = logits[:, :, ::3, ::3].numpy()
+    assert found.shape == case["logits"].shape
+    assert np.abs(found - case["logits"]).max() <= TOLERANCE * case["logits"].std()
+
+
+def test_an_unknown_backbone_is_refused():
+    with pytest.raises(ValueError, match="resnet18"):
+        FocusCutNetwork("resnet18")
