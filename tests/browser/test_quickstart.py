@@ -41,7 +41,10 @@ def test_no_errors_in_the_console(open_notebook: Callable[[str], Notebook]) -> N
     notebook = open_notebook(NOTEBOOK.name)
     notebook.widget()
     errors = [text for text in notebook.messages if text.startswith(("error", "pageerror"))]
-    assert not [text for text in errors if "404" not in text], errors
+    # Lab's widget manager says the second when an output is drawn a moment before the message
+    # that brings its model; it draws the widget as soon as that is there.
+    harmless = ("404", "widget model not found")
+    assert not [text for text in errors if not any(word in text for word in harmless)], errors
 
 
 def _inside(mask: np.ndarray, x: float, y: float) -> tuple[int, int]:
