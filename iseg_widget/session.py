@@ -320,10 +320,13 @@ def replay(
 
     Raises
     ------
-    ValueError: the log has another version, or belongs to an image of another size.
+    ValueError: the log has another version or lacks parts, or belongs to an image of another size.
     """
     if log.get("version") != LOG_VERSION:
         raise ValueError(f"log version {log.get('version')!r}; accepted is {LOG_VERSION}")
+    missing = sorted({"image", "actions"} - set(log))
+    if missing:
+        raise ValueError(f"the log lacks {', '.join(missing)}: it is not what Session.log returned")
     pixels = read_image(image)
     size = (log["image"]["height"], log["image"]["width"])
     if pixels.shape[:2] != size:
@@ -336,6 +339,8 @@ def replay(
     for action in log["actions"]:
         if "edit" in action:
             session.edit(rle_decode(action["edit"]))
-        else:
+        elif "clicks" in action:
             session.click_many([Click.from_dict(click) for click in action["clicks"]])
+        else:
+            raise ValueError(f"an action holds 'clicks' or 'edit', got {sorted(action)}")
     return session

@@ -521,3 +521,18 @@ def test_restoring_a_checkpoint_leaves_no_trace(session):
     assert session.clicks == (Click(5, 5),)
     assert session.redo()
     assert session.clicks == (Click(5, 5), Click(20, 10))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 99}, "log version 99"),
+        ({"actions": [{"scribble": []}]}, "holds 'clicks' or 'edit'"),
+        ({"actions": None}, "lacks actions"),
+    ],
+)
+def test_a_log_that_is_none_is_refused(session, change, message):
+    session.click(5, 5)
+    log = {key: value for key, value in (session.log() | change).items() if value is not None}
+    with pytest.raises(ValueError, match=message):
+        replay(session.method, session.image, log)

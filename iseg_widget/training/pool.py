@@ -32,6 +32,7 @@ SMALLEST_FRACTION = 0.003
 WHOLE_PERSON = 0.6
 UNION = 0.12
 ATTEMPTS = 6
+DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ class Pool:
             if group:
                 self._groups.append(group)
                 weights.append(weight * len(group) ** 0.5)
+        if not self._groups:
+            raise ValueError(f"holding out {development} images leaves none of {root} to train on")
         self._weights = np.asarray(weights) / np.sum(weights)
         self._read = lru_cache(maxsize=None)(self._decode)
 
@@ -143,14 +146,17 @@ class Pool:
         return read_image(found[0]), mask.astype(np.uint8, copy=False)
 
     def draw(self, rng: np.random.Generator) -> Target:
-        """Return a random object."""
-        while True:
+        """Return a random object; ``ValueError`` when the pool seems to hold none."""
+        for _ in range(DRAWS):
             group = self._groups[int(rng.choice(len(self._groups), p=self._weights))]
             entry = group[int(rng.integers(len(group)))]
             image, mask = self._read(entry)
             chosen = choose_target(mask, entry.kind, rng)
             if chosen is not None:
                 return Target(image, *chosen)
+        raise ValueError(
+            f"{DRAWS} draws from {self.root} gave no object of at least {SMALLEST_OBJECT} pixels"
+        )
 
     def fixed(self, count: int, seed: int) -> Pool:
         """Return a pool that draws ``count`` fixed objects only, to prove a loop by overfitting."""

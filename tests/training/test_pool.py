@@ -177,3 +177,16 @@ def test_development_samples_are_the_held_out_images_and_never_change(tmp_path: 
         assert a.name == b.name
         np.testing.assert_array_equal(a.mask, b.mask)
         np.testing.assert_array_equal(a.ignore, scene() == 255)
+
+
+def test_a_pool_without_objects_says_so(tmp_path: Path):
+    write_pool(tmp_path, [("flat", "a", "object", np.zeros(SHAPE, np.uint8))])
+    pool = Pool(tmp_path, {"flat": 1.0}, 0)
+    with pytest.raises(ValueError, match="gave no object"):
+        pool.draw(np.random.default_rng(0))
+
+
+def test_holding_out_everything_is_refused(tmp_path: Path):
+    write_pool(tmp_path, [("flat", "a", "object", np.zeros(SHAPE, np.uint8))])
+    with pytest.raises(ValueError, match="leaves none"):
+        Pool(tmp_path, {"flat": 1.0}, 1)
