@@ -62,6 +62,14 @@ def check_inside(click: Click, shape: tuple[int, int]) -> None:
         )
 
 
+def check_step(clicks: Sequence[Click], shape: tuple[int, int]) -> None:
+    """Raise ``ValueError`` unless there is a new click and all lie on an image of ``shape``."""
+    if not clicks:
+        raise ValueError("a step needs at least one new click")
+    for click in clicks:
+        check_inside(click, shape)
+
+
 def to_array(clicks: Sequence[Click]) -> NDArray[np.float32]:
     """Return ``(N, 3)`` rows ``x, y, positive`` (1 or 0), the form that the encodings take."""
     rows = [(click.x, click.y, float(click.positive)) for click in clicks]

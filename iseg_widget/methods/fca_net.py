@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iseg_widget.clicks import Click, check_inside
+from iseg_widget.clicks import Click, check_step
 from iseg_widget.encode import gaussians
 from iseg_widget.masks import PackedMask, components_at, progressive_merge
 from iseg_widget.networks.fca_net import FCANetwork, Prediction
@@ -218,10 +218,7 @@ class FCANet:
     ) -> tuple[_State, Step]:
         """Answer new clicks in one pass over the image and all clicks."""
         began = time.perf_counter()
-        if not clicks:
-            raise ValueError("a step needs at least one new click")
-        for click in clicks:
-            check_inside(click, state.shape)
+        check_step(clicks, state.shape)
         every = (*state.clicks, *clicks)
         maps, first = self._click_maps(state, every)
         prediction = self._predict(state.image, maps, first)

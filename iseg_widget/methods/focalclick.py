@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iseg_widget.clicks import Click, check_inside, to_array
+from iseg_widget.clicks import Click, check_step, to_array
 from iseg_widget.encode import disks
 from iseg_widget.images import Pyramid
 from iseg_widget.masks import PackedMask
@@ -87,10 +87,7 @@ class FocalClick:
     ) -> tuple[State, Step]:
         """Answer new clicks in one pass; several at once share the crops."""
         began = time.perf_counter()
-        if not clicks:
-            raise ValueError("a step needs at least one new click")
-        for click in clicks:
-            check_inside(click, state.shape)
+        check_step(clicks, state.shape)
         every = (*state.clicks, *clicks)
         fed, target = self.rules.look(state, every, clicks)
         recorded: dict[str, NDArray[np.generic]] = {}

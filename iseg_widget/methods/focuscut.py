@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iseg_widget.clicks import Click, check_inside
+from iseg_widget.clicks import Click, check_step
 from iseg_widget.encode import gaussians
 from iseg_widget.masks import PackedMask, progressive_merge
 from iseg_widget.methods.focuscut_options import FocusCutOptions
@@ -132,10 +132,7 @@ class FocusCut:
     ) -> tuple[_State, Step]:
         """Answer new clicks: one whole view, then focus views."""
         began = time.perf_counter()
-        if not clicks:
-            raise ValueError("a step needs at least one new click")
-        for click in clicks:
-            check_inside(click, state.shape)
+        check_step(clicks, state.shape)
         every = (*state.clicks, *clicks)
         previous = state.packed.unpack()
         record = _Record(state.known, trace)
