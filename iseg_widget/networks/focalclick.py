@@ -16,6 +16,7 @@ from iseg_widget.networks.efficientnet_lite import (
     EfficientNetLite0,
 )
 from iseg_widget.networks.layers import ConvNormAct, SeparableConv, resize
+from iseg_widget.networks.lite import InteractionStem, PyramidHead
 from iseg_widget.networks.roi_align import roi_align
 
 Version = Literal["S1", "S2"]
@@ -86,57 +87,6 @@ class Refined(NamedTuple):
     detail: Tensor
     boundary: Tensor
     refined: Tensor
-
-
-class InteractionStem(nn.Module):
-    """Two convolutions that bring clicks and previous mask to the stem's scale (Fig. 3).
-
-    ``(N, 3, H, W)`` (previous mask, positive disks, negative disks) to ``(N, C, H/2, W/2)``.
-    """
-
-    def __init__(self, out_channels: int) -> None:
-        super().__init__()
-        mix = nn.Conv2d(3, 16, 1)
-        reduce = nn.Conv2d(16, out_channels, 3, stride=2, padding=1)
-        # The default initialisation would leave clicks a tenth as strong as the image's features.
-        for layer in (mix, reduce):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        self.layers = nn.Sequential(mix, nn.LeakyReLU(0.2, inplace=True), reduce)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        out: Tensor = self.layers(maps)
-        return out
-
-
-class PyramidHead(nn.Module):
-    """Decoder over four feature maps: project each, bring to stride 4, fuse.
-
-    SegFormer's all-MLP head (FocalClick's B0/B3 models) assumes the global receptive field of a
-    transformer. A convolutional backbone gets it from two additions: pooled context on the
-    stride-32 map and two separable 3x3 convolutions after the fusion.
-    """
-
-    def __init__(self, in_channels: tuple[int, ...], channels: int) -> None:
-        super().__init__()
-        self.project = nn.ModuleList(ConvNormAct(c, channels) for c in in_channels)
-        self.context = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Conv2d(in_channels[-1], channels, 1), nn.Sigmoid()
-        )
-        self.smooth = SeparableConv(channels, channels)
-        self.fuse = ConvNormAct(channels * len(in_channels), channels)
-        self.blend = nn.Sequential(
-            SeparableConv(channels, channels), SeparableConv(channels, channels)
-        )
-        self.predict = nn.Conv2d(channels, 1, 1)
-
-    def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Return logits ``(N, 1, H/4, W/4)`` and features ``(N, channels, H/4, W/4)``."""
-        projected = [project(x) for project, x in zip(self.project, maps, strict=True)]
-        projected[-1] = self.smooth(projected[-1] * self.context(maps[-1]))
-        size = (projected[0].shape[2], projected[0].shape[3])
-        fused = self.fuse(torch.cat([resize(x, size) for x in projected], 1))
-        features = self.blend(fused)
-        return self.predict(features), features
 
 
 class Refiner(nn.Module):
