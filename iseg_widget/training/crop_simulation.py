@@ -173,21 +173,79 @@ def colour_table(rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True)
-class SimulatedCrops:
-    """One training sample.
+class SimulatedView:
+    """A training sample of one view.
 
-    ``image``, ``truth``, ``valid`` are the target crop at side S; ``focus_box`` lies in it
-    (pixels, half-open); ``focus_*`` show that box at side R, cut from the source image so that it
-    carries the detail the target crop has lost. Images are ``(3, side, side)`` in 0..1.
+    ``image`` is ``(3, S, S)`` in 0..1, ``truth`` and ``valid`` are ``(S, S)``.
     """
 
     image: NDArray[np.float32]
     truth: NDArray[np.bool_]
     valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SimulatedCrops(SimulatedView):
+    """A training sample of FocalClick.
+
+    ``image``, ``truth``, ``valid`` are the target crop at side S; ``focus_box`` lies in it
+    (pixels, half-open); ``focus`` shows that box at side R, cut from the source image so that it
+    carries the detail the target crop has lost.
+    """
+
     focus_box: Box
-    focus_image: NDArray[np.float32]
-    focus_truth: NDArray[np.bool_]
-    focus_valid: NDArray[np.bool_]
+    focus: SimulatedView
+
+
+class _Scissors:
+    """Cuts views out of one target, all in the same drawn colours."""
+
+    def __init__(self, target: Target, rng: np.random.Generator) -> None:
+        self.image = target.image
+        self.masks = [m.astype(np.uint8) * 255 for m in (target.truth, target.valid)]
+        self.table = colour_table(rng)
+        self.grey = rng.random() < GREY_PROBABILITY
+
+    def cut(self, matrix: NDArray[np.float64], side: int) -> SimulatedView:
+        """Cut a ``side`` x ``side`` view; ``matrix`` maps its pixels to pixels of the source."""
+        # Reduce by averaging: draw at twice the size when the source is much finer.
+        step = float(np.abs(matrix[:, :2]).max())
+        factor = 2 if step > 1.6 else 1
+        fine = matrix.copy()
+        fine[:, 2] += fine[:, :2].sum(1) * (0.5 / factor - 0.5)
+        fine[:, :2] /= factor
+
+        def warp(source: NDArray[np.uint8], border: int) -> NDArray[np.uint8]:
+            out = cv2.warpAffine(
+                source,
+                fine,
+                (side * factor, side * factor),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=border,
+            )
+            if factor > 1:
+                out = cv2.resize(out, (side, side), interpolation=cv2.INTER_AREA)
+            return np.asarray(out, dtype=np.uint8)
+
+        image = cv2.LUT(warp(self.image, cv2.BORDER_REPLICATE), self.table)
+        if self.grey:
+            image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / 255.0
+        truth, valid = (warp(mask, cv2.BORDER_CONSTANT) > 127 for mask in self.masks)
+        return SimulatedView(planes, np.asarray(truth), np.asarray(valid))
+
+
+def simulate_view(
+    target: Target,
+    rng: np.random.Generator,
+    *,
+    side: int,
+    whole: bool,
+    expansion: tuple[float, float],
+) -> SimulatedView:
+    """Cut one view of the target, see :func:`draw_window`."""
+    window = draw_window(target.truth, rng, whole=whole, expansion=expansion)
+    return _Scissors(target, rng).cut(window.matrix(side), side)
 
 
 def simulate(
@@ -201,43 +259,9 @@ def simulate(
 ) -> SimulatedCrops:
     """Cut a simulated target crop and a focus crop in it out of ``target``."""
     window = draw_window(target.truth, rng, whole=whole, expansion=ranges.target_expansion)
-    table = colour_table(rng)
-    grey = rng.random() < GREY_PROBABILITY
-    truth_source = target.truth.astype(np.uint8) * 255
-    valid_source = target.valid.astype(np.uint8) * 255
-
-    def cut(
-        matrix: NDArray[np.float64], size: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
-        # Reduce by averaging: draw at twice the size when the source is much finer.
-        step = float(np.abs(matrix[:, :2]).max())
-        factor = 2 if step > 1.6 else 1
-        fine = matrix.copy()
-        fine[:, 2] += fine[:, :2].sum(1) * (0.5 / factor - 0.5)
-        fine[:, :2] /= factor
-
-        def warp(source: NDArray[np.uint8], border: int) -> NDArray[np.uint8]:
-            out = cv2.warpAffine(
-                source,
-                fine,
-                (size * factor, size * factor),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=border,
-            )
-            if factor > 1:
-                out = cv2.resize(out, (size, size), interpolation=cv2.INTER_AREA)
-            return np.asarray(out, dtype=np.uint8)
-
-        image = cv2.LUT(warp(target.image, cv2.BORDER_REPLICATE), table)
-        if grey:
-            image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / 255.0
-        truth = warp(truth_source, cv2.BORDER_CONSTANT) > 127
-        valid = warp(valid_source, cv2.BORDER_CONSTANT) > 127
-        return planes, np.asarray(truth), np.asarray(valid)
-
-    image, truth, valid = cut(window.matrix(side), side)
-    box = draw_focus(truth, rng, ranges)
+    scissors = _Scissors(target, rng)
+    view = scissors.cut(window.matrix(side), side)
+    box = draw_focus(view.truth, rng, ranges)
     fractions = (box[0] / side, box[1] / side, box[2] / side, box[3] / side)
-    focus = cut(window.matrix(focus_side, fractions), focus_side)
-    return SimulatedCrops(image, truth, valid, box, *focus)
+    focus = scissors.cut(window.matrix(focus_side, fractions), focus_side)
+    return SimulatedCrops(view.image, view.truth, view.valid, box, focus)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,8 +18,13 @@ from iseg_widget.networks.focalclick import (
     REFINER_SIDE,
     FocalClickLite0,
 )
-from iseg_widget.training.click_simulation import initial_clicks, next_click
 from iseg_widget.training.crop_simulation import CropRanges, SimulatedCrops, simulate
+from iseg_widget.training.interaction import (
+    Interaction,
+    InteractionSettings,
+    correct,
+    first_interaction,
+)
 from iseg_widget.training.losses import (
     boundary_map,
     boundary_weights,
@@ -29,7 +33,8 @@ from iseg_widget.training.losses import (
 )
 from iseg_widget.training.pool import Pool
 
-Clicks = NDArray[np.float32]
+SMALLEST_TRUTH = 20
+"""Samples whose view shows fewer pixels of the object are drawn again."""
 
 
 @dataclass(frozen=True)
@@ -41,31 +46,12 @@ class Batch:
     seed: int
 
 
-def defective(truth: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Damage a mask as an imperfect initial mask is: blobs added, blobs removed, edges moved."""
-    side = truth.shape[0]
-    damaged = truth.astype(np.uint8)
-    kernel = np.ones((int(rng.integers(1, max(2, side // 20))),) * 2, np.uint8)
-    morph = cv2.dilate if rng.random() < 0.5 else cv2.erode
-    damaged = np.asarray(morph(damaged, kernel), dtype=np.uint8)
-    rows, columns = np.nonzero(truth)
-    for _ in range(int(rng.integers(1, 4))):
-        if rng.random() < 0.7 and len(rows):
-            index = int(rng.integers(len(rows)))
-            centre = (int(columns[index]), int(rows[index]))
-        else:
-            centre = (int(rng.integers(side)), int(rng.integers(side)))
-        axes = (int(rng.integers(3, side // 6)), int(rng.integers(3, side // 6)))
-        value = int(rng.random() < 0.5)
-        cv2.ellipse(damaged, centre, axes, float(rng.uniform(0, 180)), 0, 360, value, -1)
-    return damaged.astype(bool)
-
-
 class FocalClickTask:
     """What the trainer needs to know about FocalClick."""
 
     def __init__(self, simulation: Mapping[str, Any]) -> None:
         self.simulation = simulation
+        self.interaction = InteractionSettings.of(simulation)
 
     def network(self) -> FocalClickLite0:
         """Return a new network; the trainer loads the backbone's ImageNet weights."""
@@ -74,7 +60,7 @@ class FocalClickTask:
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` samples with target crops of ``side`` pixels."""
         s = self.simulation
-        rounds = int(rng.choice(len(s["iterations"]), p=s["iterations"]))
+        rounds = self.interaction.rounds(rng)
         whole = s["whole_image_first"] if rounds == 0 else s["whole_image_later"]
         ranges = CropRanges(
             tuple(s["target_expansion"]),
@@ -92,52 +78,21 @@ class FocalClickTask:
                 whole=bool(rng.random() < whole),
                 ranges=ranges,
             )
-            if crop.truth.sum() >= 20:
+            if crop.truth.sum() >= SMALLEST_TRUTH:
                 crops.append(crop)
         return Batch(crops, rounds, int(rng.integers(2**31)))
-
-    def _first_clicks(
-        self, batch: Batch, rng: np.random.Generator
-    ) -> tuple[list[Clicks], NDArray[np.float32]]:
-        """Clicks before any prediction, and previous masks ``(N, S, S)`` (mostly empty)."""
-        s = self.simulation
-        clicks: list[Clicks] = []
-        previous = np.zeros((len(batch.crops), *batch.crops[0].truth.shape), np.float32)
-        for index, crop in enumerate(batch.crops):
-            if rng.random() < s["initial_mask"]:
-                damaged = defective(crop.truth, rng)
-                click = next_click(damaged, crop.truth, crop.valid, rng)
-                if click is not None:
-                    previous[index] = damaged
-                    clicks.append(np.asarray([click], np.float32))
-                    continue
-            clicks.append(
-                initial_clicks(
-                    crop.truth,
-                    crop.valid,
-                    rng,
-                    limit=s["point_limit"],
-                    decay=s["point_decay"],
-                    centre_probability=s["first_click_centre"],
-                    single_probability=s["single_click"],
-                )
-            )
-        return clicks, previous
 
     def losses(
         self, net: FocalClickLite0, batch: Batch, device: torch.device, dtype: torch.dtype | None
     ) -> dict[str, Tensor]:
         """Return the terms of Eq. 2 and, for the log, the IoU of coarse and refined masks."""
-
-        def tensor(arrays: list[NDArray[Any]]) -> Tensor:
-            stacked = torch.from_numpy(np.stack(arrays)).float().to(device)
-            return stacked.contiguous(memory_format=torch.channels_last)
-
         crops = batch.crops
-        image = tensor([c.image for c in crops])
-        truth, valid = (tensor([getattr(c, n)[None] for c in crops]) for n in ("truth", "valid"))
+        image = stacked([c.image for c in crops], device)
+        truth, valid = (
+            stacked([getattr(c, n)[None] for c in crops], device) for n in ("truth", "valid")
+        )
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            clicks, interaction = self._click_rounds(net, batch, image, tensor)
+            clicks, interaction = self._interact(net, batch, image)
             net.train()
             coarse = net.segment(image, interaction)
             shape = (REFINER_SIDE, REFINER_SIDE)
@@ -146,13 +101,13 @@ class FocalClickTask:
                 for c, crop in zip(clicks, crops, strict=True)
             ]
             refined = net.refine(
-                tensor([c.focus_image for c in crops]),
-                tensor(maps),
+                stacked([c.focus.image for c in crops], device),
+                stacked(maps, device),
                 coarse,
                 torch.tensor([c.focus_box for c in crops], device=device),
             )
-        focus_truth = tensor([c.focus_truth[None] for c in crops])
-        focus_valid = tensor([c.focus_valid[None] for c in crops])
+        focus_truth = stacked([c.focus.truth[None] for c in crops], device)
+        focus_valid = stacked([c.focus.valid[None] for c in crops], device)
         boundary = boundary_map(focus_truth)
         weights = boundary_weights(boundary)
         return {
@@ -164,39 +119,35 @@ class FocalClickTask:
             "focus_refined_iou": batch_iou(refined.refined, focus_truth, focus_valid),
         }
 
-    def _click_rounds(
-        self,
-        net: FocalClickLite0,
-        batch: Batch,
-        image: Tensor,
-        tensor: Callable[[list[NDArray[Any]]], Tensor],
-    ) -> tuple[list[Clicks], Tensor]:
-        """Click into the current error ``batch.rounds`` times (RITM's iterative training).
-
-        Each round predicts without gradient, with the network in evaluation mode, clicks, and
-        feeds the prediction back. Returns all clicks and the interaction maps ``(N, 3, S, S)``.
-        """
+    def _interact(
+        self, net: FocalClickLite0, batch: Batch, image: Tensor
+    ) -> tuple[list[NDArray[np.float32]], Tensor]:
+        """Return all clicks and the interaction maps ``(N, 3, S, S)`` of the round that counts."""
         rng = np.random.default_rng(batch.seed)
-        shape = batch.crops[0].truth.shape
-        radius = DISK_RADIUS.get(shape[0], max(DISK_RADIUS.values()))
-        clicks, previous = self._first_clicks(batch, rng)
+        side = image.shape[-1]
+        radius = DISK_RADIUS.get(side, max(DISK_RADIUS.values()))
 
-        def interaction() -> Tensor:
-            maps = [disks(c, (shape[0], shape[1]), radius) for c in clicks]
-            return tensor(list(np.concatenate([previous[:, None], np.stack(maps)], 1)))
+        def maps(given: Interaction) -> Tensor:
+            drawn = [disks(c, (side, side), radius) for c in given.clicks]
+            fed = np.concatenate([given.previous[:, None], np.stack(drawn)], 1)
+            return stacked(list(fed), image.device)
 
-        if batch.rounds:
-            net.eval()
-        for _ in range(batch.rounds):
+        def predict(given: Interaction) -> NDArray[np.float32]:
             with torch.no_grad():
-                logits = net.segment(image, interaction()).logits
-            previous = torch.sigmoid(logits.float())[:, 0].cpu().numpy()
-            for index, crop in enumerate(batch.crops):
-                click = next_click(previous[index] > 0.5, crop.truth, crop.valid, rng)
-                if click is not None:
-                    added = np.asarray([click], np.float32)
-                    clicks[index] = np.concatenate([clicks[index], added])
-        return clicks, interaction()
+                logits = net.segment(image, maps(given)).logits
+            return np.asarray(torch.sigmoid(logits.float())[:, 0].cpu().numpy())
+
+        # The rounds of correction are answered as at inference.
+        net.eval()
+        given = first_interaction(batch.crops, self.interaction, rng)
+        correct(given, batch.crops, batch.rounds, predict, rng)
+        return given.clicks, maps(given)
+
+
+def stacked(arrays: Sequence[NDArray[Any]], device: torch.device) -> Tensor:
+    """Stack ``(C, H, W)`` arrays to a float32 tensor on ``device``, channels last."""
+    tensor = torch.from_numpy(np.stack(arrays)).float().to(device)
+    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,11 @@ from iseg_widget.networks.inference import place
 from iseg_widget.training.focalclick import FocalClickTask
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.recipes import Recipe
-from iseg_widget.weights.registry import load_network, load_state
+from iseg_widget.weights.registry import list_weights, read_safetensors
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
 LOG_EVERY = 10
-TASKS = {"focalclick-lite0": FocalClickTask}
 
 
 class Task(Protocol):
@@ -44,6 +43,10 @@ class Task(Protocol):
         self, net: Any, batch: Any, device: torch.device, dtype: torch.dtype | None
     ) -> dict[str, Tensor]:
         """Return loss terms; names that end in ``_iou`` are logged and not added up."""
+
+
+TASKS: Mapping[str, Callable[[Mapping[str, Any]], Task]] = {"focalclick-lite0": FocalClickTask}
+"""By network: what is trained how; called with the recipe's ``simulation``."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,39 @@ def imagenet_backbone() -> dict[str, Tensor]:
     return convert_imagenet_state(torch.load(path, weights_only=True, map_location="cpu"))
 
 
+def _weights(init: str | Path) -> tuple[dict[str, Tensor], str]:
+    """Read packaged weights by name, of whatever method, or a safetensors file."""
+    if str(init).endswith(".safetensors"):
+        path = Path(init)
+    else:
+        known = {record.name: record for record in list_weights()}
+        if str(init) not in known:
+            raise ValueError(
+                f"no weights {str(init)!r} to start from: accepted are the path of a .safetensors "
+                f"file or the names of packaged weights ({', '.join(known) or 'none'})"
+            )
+        path = known[str(init)].path
+    return read_safetensors(path)[0], str(init)
+
+
+def take_over(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> list[str]:
+    """Load the entries of ``state`` that ``net`` has too, name and shape; return the others of it.
+
+    Networks of different methods share the names of what they have in common. ``ValueError`` when
+    the backbone is not among it.
+    """
+    own = net.state_dict()
+    common = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    left = [key for key in own if key not in common]
+    if not common or any(key.startswith("backbone.") for key in left):
+        raise ValueError(
+            f"{origin} has {len(common)} of the {len(own)} entries of {type(net).__name__}, and "
+            "not the whole backbone: nothing to start from"
+        )
+    net.load_state_dict(common, strict=False)
+    return left
+
+
 def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
@@ -155,7 +191,8 @@ class Trainer:
     device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
     precision: ``"bf16"`` (autocast) or ``"fp32"``.
     resume: continue from the folder's checkpoint when there is one.
-    init: weights to start from (name or safetensors file); ImageNet's backbone without.
+    init: weights to start from (name or safetensors file), maybe of another method: what both
+        networks have is taken over; ImageNet's backbone without.
     """
 
     def __init__(
@@ -196,8 +233,7 @@ class Trainer:
         if init is None:
             self.net.backbone.load_state_dict(imagenet_backbone())
         else:
-            given = load_network(self.recipe.method, init)
-            load_state(self.net, given.state_dict(), str(init))
+            take_over(self.net, *_weights(init))
 
     def _load(self) -> None:
         saved = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
@@ -281,9 +317,8 @@ class Trainer:
                 if log is not None:
                     elapsed = time.perf_counter() - started
                     log.write({"step": self.step, "side": side, "seconds": elapsed, **means})
-                    progress.set_postfix(
-                        loss=f"{means['loss']:.3f}", iou=f"{means['coarse_iou']:.3f}"
-                    )
+                    shown = {k: f"{v:.3f}" for k, v in means.items() if k == "loss" or "iou" in k}
+                    progress.set_postfix(shown)
             if time.perf_counter() - saved > save_every:
                 self.save()
                 saved = time.perf_counter()

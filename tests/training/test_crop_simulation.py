@@ -66,7 +66,7 @@ def located(
     return (
         crops,
         (crops.image + 1 - negative.image)[:2] * 127.5,
-        (crops.focus_image + 1 - negative.focus_image)[:2] * 127.5,
+        (crops.focus.image + 1 - negative.focus.image)[:2] * 127.5,
     )
 
 
@@ -129,8 +129,8 @@ class TestGeometry:
         assert np.abs(difference).max() < 1.2
         assert np.abs(difference.mean(axis=(1, 2))).max() < 0.15
         value = ((expected[0] - 110) / 45) ** 2 + ((expected[1] - 90) / 30) ** 2
-        assert crops.focus_truth[value < 0.9].all()
-        assert not crops.focus_truth[value > 1.1].any()
+        assert crops.focus.truth[value < 0.9].all()
+        assert not crops.focus.truth[value > 1.1].any()
 
 
 @pytest.mark.usefixtures("_true_colours")
@@ -147,7 +147,7 @@ class TestDetail:
         crops = simulate(
             fine, np.random.default_rng(1), side=64, focus_side=256, whole=True, ranges=ranges
         )
-        assert crops.focus_image.std() > 2 * crops.image.std()
+        assert crops.focus.image.std() > 2 * crops.image.std()
         assert target.image.shape == (HEIGHT, WIDTH, 3)
 
 
@@ -155,20 +155,21 @@ class TestTypes:
     def test_arrays(self, target: Target):
         crops = cut_out(target, 0)
         assert crops.image.shape == (3, SIDE, SIDE)
-        assert crops.focus_image.shape == (3, FOCUS_SIDE, FOCUS_SIDE)
-        for planes in (crops.image, crops.focus_image):
+        assert crops.focus.image.shape == (3, FOCUS_SIDE, FOCUS_SIDE)
+        for planes in (crops.image, crops.focus.image):
             assert planes.dtype == np.float32
             assert planes.min() >= 0
             assert planes.max() <= 1
-        for name, side in (("truth", SIDE), ("valid", SIDE), ("focus_truth", FOCUS_SIDE)):
-            assert getattr(crops, name).shape == (side, side)
-            assert getattr(crops, name).dtype == np.bool_
+        for view, side in ((crops, SIDE), (crops.focus, FOCUS_SIDE)):
+            for mask in (view.truth, view.valid):
+                assert mask.shape == (side, side)
+                assert mask.dtype == np.bool_
 
     def test_the_seed_decides(self, target: Target):
         first, same, other = (cut_out(target, seed) for seed in (3, 3, 4))
         assert first.focus_box == same.focus_box
         np.testing.assert_array_equal(first.image, same.image)
-        np.testing.assert_array_equal(first.focus_image, same.focus_image)
+        np.testing.assert_array_equal(first.focus.image, same.focus.image)
         assert (first.image != other.image).any()
 
 

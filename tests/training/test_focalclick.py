@@ -10,7 +10,8 @@ import torch
 
 from iseg_widget.networks.focalclick import FocalClickLite0
 from iseg_widget.training import focalclick
-from iseg_widget.training.focalclick import FocalClickTask, batch_iou, defective
+from iseg_widget.training.focalclick import FocalClickTask, batch_iou
+from iseg_widget.training.interaction import defective
 from iseg_widget.training.pool import Pool
 from tests.training.tiny import blob, tiny_pool, tiny_recipe
 
