@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +26,14 @@ from iseg_widget.training.interaction import (
     first_interaction,
 )
 from iseg_widget.training.losses import (
+    batch_iou,
     boundary_map,
     boundary_weights,
     masked_bce,
     normalized_focal_loss,
 )
 from iseg_widget.training.pool import Pool
+from iseg_widget.training.tensors import stacked
 
 SMALLEST_TRUTH = 20
 """Samples whose view shows fewer pixels of the object are drawn again."""
@@ -142,19 +144,3 @@ class FocalClickTask:
         given = first_interaction(batch.crops, self.interaction, rng)
         correct(given, batch.crops, batch.rounds, predict, rng)
         return given.clicks, maps(given)
-
-
-def stacked(arrays: Sequence[NDArray[Any]], device: torch.device) -> Tensor:
-    """Stack ``(C, H, W)`` arrays to a float32 tensor on ``device``, channels last."""
-    tensor = torch.from_numpy(np.stack(arrays)).float().to(device)
-    return tensor.contiguous(memory_format=torch.channels_last)
-
-
-@torch.no_grad()
-def batch_iou(logits: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """Mean IoU over the batch of ``logits > 0`` and ``truth``, each ``(N, 1, H, W)``."""
-    prediction = (logits > 0).float() * valid
-    truth = truth * valid
-    intersection = (prediction * truth).sum(dim=(1, 2, 3))
-    union = ((prediction + truth) > 0).float().sum(dim=(1, 2, 3))
-    return ((intersection + 1e-6) / (union + 1e-6)).mean()

@@ -77,3 +77,13 @@ def masked_bce(logits: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     """Binary cross entropy over the valid pixels, a scalar."""
     loss = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
     return (loss * valid).sum() / valid.sum().clamp(min=1.0)
+
+
+@torch.no_grad()
+def batch_iou(logits: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Mean IoU over the batch of ``logits > 0`` and ``truth``, each ``(N, 1, H, W)``."""
+    prediction = (logits > 0).float() * valid
+    truth = truth * valid
+    intersection = (prediction * truth).sum(dim=(1, 2, 3))
+    union = ((prediction + truth) > 0).float().sum(dim=(1, 2, 3))
+    return ((intersection + 1e-6) / (union + 1e-6)).mean()

@@ -42,7 +42,7 @@ class Task(Protocol):
     def losses(
         self, net: Any, batch: Any, device: torch.device, dtype: torch.dtype | None
     ) -> dict[str, Tensor]:
-        """Return loss terms; names that end in ``_iou`` are logged and not added up."""
+        """Return loss terms; names that end in ``iou`` are logged and not added up."""
 
 
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], Task]] = {"focalclick-lite0": FocalClickTask}
@@ -285,7 +285,7 @@ class Trainer:
             group["lr"] = self.recipe.learning_rate * group["factor"] * self.recipe.rate(self.step)
         self.optimiser.zero_grad(set_to_none=True)
         terms = self.task.losses(self.net, batch, self.device, self.dtype)
-        loss = torch.stack([v for k, v in terms.items() if not k.endswith("_iou")]).sum()
+        loss = torch.stack([v for k, v in terms.items() if not k.endswith("iou")]).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         parameters = list(self.net.parameters())
         self.processes.average_gradients(parameters)

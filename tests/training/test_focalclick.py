@@ -10,8 +10,9 @@ import torch
 
 from iseg_widget.networks.focalclick import FocalClickLite0
 from iseg_widget.training import focalclick
-from iseg_widget.training.focalclick import FocalClickTask, batch_iou
+from iseg_widget.training.focalclick import FocalClickTask
 from iseg_widget.training.interaction import defective
+from iseg_widget.training.losses import batch_iou
 from iseg_widget.training.pool import Pool
 from tests.training.tiny import blob, tiny_pool, tiny_recipe
 

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from iseg_widget.networks.efficientnet_lite import EfficientNetLite0
+from iseg_widget.networks.focalclick import FocalClickLite0
+from iseg_widget.networks.lite import LiteSegmenter
 from iseg_widget.training import focalclick, trainer
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.recipes import Phase
-from iseg_widget.training.trainer import MovingAverage, Processes, Trainer, train
+from iseg_widget.training.trainer import MovingAverage, Processes, Trainer, take_over, train
 from iseg_widget.weights.registry import export
 from tests.training.tiny import tiny_pool, tiny_recipe
 
@@ -123,6 +125,29 @@ class TestRun:
         for key, value in run.net.state_dict().items():
             torch.testing.assert_close(value, expected[key], rtol=1e-3, atol=1e-6)
         assert run.step == 0
+
+
+class TestTakeOver:
+    def test_what_both_networks_have(self):
+        source, net = FocalClickLite0(), LiteSegmenter()
+        left = take_over(net, source.state_dict(), "start")
+        assert left == []
+        for key, value in net.state_dict().items():
+            assert torch.equal(value, source.state_dict()[key])
+
+    def test_entries_of_another_shape_are_left(self):
+        net = LiteSegmenter(maps=2)
+        left = take_over(net, FocalClickLite0().state_dict(), "start")
+        assert left == ["interaction.layers.0.weight"]
+
+    def test_another_backbone_is_refused(self):
+        with pytest.raises(ValueError, match=r"start has 0 of the .* entries of LiteSegmenter"):
+            take_over(LiteSegmenter(), {"conv1.weight": torch.zeros(3)}, "start")
+
+    def test_unknown_names_are_refused(self, make: Callable[..., Trainer], tmp_path: Path):
+        run = make()
+        with pytest.raises(ValueError, match="no weights 'nothing' to start from"):
+            Trainer(run.recipe, run.pool, tmp_path, device="cpu", init="nothing")
 
 
 class TestCheckpoint:

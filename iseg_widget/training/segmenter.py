@@ -1,0 +1,104 @@
+"""Training networks that answer from one view: RITM's, with previous mask, and iFCN's, without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from iseg_widget.training.crop_simulation import SimulatedView, simulate_view
+from iseg_widget.training.interaction import (
+    Interaction,
+    InteractionSettings,
+    correct,
+    first_interaction,
+)
+from iseg_widget.training.losses import batch_iou, normalized_focal_loss
+from iseg_widget.training.pool import Pool
+from iseg_widget.training.tensors import stacked
+
+SMALLEST_TRUTH = 20
+"""Views that show fewer pixels of the object are drawn again."""
+
+Encoding = Callable[[Interaction, int], NDArray[np.float32]]
+"""What the network is fed beside the image, ``(B, maps, S, S)``, for views of side S."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Simulated views and the number of click rounds before the one that counts."""
+
+    views: list[SimulatedView]
+    rounds: int
+    seed: int
+
+
+class SegmenterTask:
+    """What the trainer needs to know about a network called as ``network(image, maps)``.
+
+    Parameters
+    ----------
+    simulation: see :class:`InteractionSettings`; beside them ``whole_image_first`` and
+        ``whole_image_later``, probabilities of the (nearly) whole image before and after the first
+        correction, and ``target_expansion``, range of the factor of crops around the object.
+    build: the network; returns logits ``(N, 1, S, S)``.
+    encode: see :data:`Encoding`.
+    """
+
+    def __init__(
+        self, simulation: Mapping[str, Any], build: Callable[[], nn.Module], encode: Encoding
+    ) -> None:
+        self.simulation = simulation
+        self.interaction = InteractionSettings.of(simulation)
+        self.network = build
+        self.encode = encode
+
+    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
+        """Draw ``size`` samples with views of ``side`` pixels."""
+        s = self.simulation
+        rounds = self.interaction.rounds(rng)
+        whole = s["whole_image_first"] if rounds == 0 else s["whole_image_later"]
+        views: list[SimulatedView] = []
+        while len(views) < size:
+            view = simulate_view(
+                pool.draw(rng),
+                rng,
+                side=side,
+                whole=bool(rng.random() < whole),
+                expansion=tuple(s["target_expansion"]),
+            )
+            if view.truth.sum() >= SMALLEST_TRUTH:
+                views.append(view)
+        return Batch(views, rounds, int(rng.integers(2**31)))
+
+    def losses(
+        self, net: nn.Module, batch: Batch, device: torch.device, dtype: torch.dtype | None
+    ) -> dict[str, Tensor]:
+        """Return the normalized focal loss and, for the log, the IoU."""
+        rng = np.random.default_rng(batch.seed)
+        image = stacked([view.image for view in batch.views], device)
+        side = image.shape[-1]
+
+        def predict(given: Interaction) -> NDArray[np.float32]:
+            with torch.no_grad():
+                logits = net(image, stacked(list(self.encode(given, side)), device))
+            return np.asarray(torch.sigmoid(logits.float())[:, 0].cpu().numpy())
+
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+            # The rounds of correction are answered as at inference.
+            net.eval()
+            given = first_interaction(batch.views, self.interaction, rng)
+            correct(given, batch.views, batch.rounds, predict, rng)
+            net.train()
+            logits = net(image, stacked(list(self.encode(given, side)), device))
+        truth = stacked([view.truth[None] for view in batch.views], device)
+        valid = stacked([view.valid[None] for view in batch.views], device)
+        return {
+            "nfl": normalized_focal_loss(logits, truth, valid),
+            "iou": batch_iou(logits, truth, valid),
+        }
