@@ -215,6 +215,21 @@ def _train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _pack(arguments: argparse.Namespace) -> int:
+    from iseg_widget.training.shards import pack
+    from iseg_widget.training.sources import open_source
+
+    packed = pack(
+        open_source(arguments.data),
+        arguments.out,
+        shard_bytes=arguments.shard_size * 1024 * 1024,
+        side=arguments.side,
+    )
+    size = sum(path.stat().st_size for path in packed.shards)
+    print(f"{arguments.out}: {packed.images} images, {len(packed.shards)} shards, {size} bytes")
+    return 0
+
+
 def _export_weights(arguments: argparse.Namespace) -> int:
     from iseg_widget.training.export import export_checkpoint
 
@@ -321,6 +336,17 @@ def _build_train(parser: argparse.ArgumentParser) -> None:
     _add_machine(parser)
 
 
+def _build_pack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder with the training data")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the shards")
+    parser.add_argument(
+        "--shard-size", type=_natural, default=45, metavar="MB", help="at most (%(default)s)"
+    )
+    parser.add_argument(
+        "--side", type=_natural, metavar="PIXELS", help="reduce images that are longer"
+    )
+
+
 def _build_export_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="checkpoint.pt of a training run")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
@@ -347,6 +373,7 @@ _COMMANDS: Mapping[str, tuple[str, _Build | None, _Run]] = {
     "evaluate": ("let a robot user click through a dataset", _build_evaluate, _evaluate),
     "segment": ("segment an object by clicks given here", _build_segment, _segment),
     "train": ("train a network", _build_train, _train),
+    "pack": ("write training data as tar shards", _build_pack, _pack),
     "export-weights": (
         "turn a checkpoint into a weights file",
         _build_export_weights,

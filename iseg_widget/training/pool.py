@@ -1,6 +1,6 @@
-"""The training pool: folders of images and masks under one ``index.jsonl``.
+"""The training pool: random objects of a source of images and masks.
 
-Each line of the index names a data set, a stem, and the kind of its masks:
+What an object is depends on the kind of a mask:
 
 ``object``     1 is the object, 255 is ignored;
 ``instances``  every id is an object, 255 is ignored;
@@ -10,9 +10,6 @@ Each line of the index names a data set, a stem, and the kind of its masks:
 
 from __future__ import annotations
 
-import glob
-import json
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.datasets.base import Sample
-from iseg_widget.images import read_image
+from iseg_widget.training.sources import Entry, decode, open_source
 
-KINDS = ("object", "instances", "parts", "regions")
 IGNORED = 255
 SMALLEST_OBJECT = 150
 SMALLEST_FRACTION = 0.003
@@ -36,43 +32,12 @@ DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One image of the pool."""
-
-    set: str
-    stem: str
-    kind: str
-
-    @property
-    def key(self) -> int:
-        """A stable hash that decides which images are held out."""
-        return zlib.crc32(f"{self.set}/{self.stem}".encode())
-
-
-@dataclass(frozen=True)
 class Target:
     """An image ``(H, W, 3)`` uint8, its object ``(H, W)`` bool and its valid pixels."""
 
     image: NDArray[np.uint8]
     truth: NDArray[np.bool_]
     valid: NDArray[np.bool_]
-
-
-def read_index(root: Path) -> list[Entry]:
-    """Read ``index.jsonl``; ``ValueError`` names a missing file or an unknown kind."""
-    path = root / "index.jsonl"
-    if not path.is_file():
-        raise ValueError(
-            f"no training data at {root}: expected index.jsonl beside folders "
-            "<set>/images and <set>/masks"
-        )
-    entries = []
-    for line in path.read_text("utf-8").splitlines():
-        record = json.loads(line)
-        if record["kind"] not in KINDS:
-            raise ValueError(f"kind {record['kind']!r} in {path}; accepted are {', '.join(KINDS)}")
-        entries.append(Entry(record["set"], record["stem"], record["kind"]))
-    return entries
 
 
 def _ids(mask: NDArray[np.uint8]) -> tuple[list[int], NDArray[np.float64]]:
@@ -110,14 +75,15 @@ class Pool:
 
     Parameters
     ----------
-    root: the folder that holds ``index.jsonl``.
+    root: folder of the source, see :func:`iseg_widget.training.sources.open_source`.
     sets: sampling weight of each data set, times the square root of its number of images.
     development: this many images are held out, the same ones in every run.
     """
 
     def __init__(self, root: Path, sets: Mapping[str, float], development: int) -> None:
         self.root = root
-        entries = sorted(read_index(root), key=lambda entry: entry.key)
+        self.source = open_source(root)
+        entries = sorted(self.source.entries, key=lambda entry: entry.key)
         unknown = set(sets) - {entry.set for entry in entries}
         if unknown:
             raise ValueError(f"the recipe names data sets that {root} lacks: {sorted(unknown)}")
@@ -135,15 +101,7 @@ class Pool:
         self._read = lru_cache(maxsize=None)(self._decode)
 
     def _decode(self, entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        folder = self.root / entry.set
-        beside = (folder / "images").glob(f"{glob.escape(entry.stem)}.*")
-        found = sorted(path for path in beside if path.stem == entry.stem)
-        if not found:
-            raise ValueError(f"no image {entry.stem}.jpg or .png in {folder / 'images'}")
-        mask = cv2.imread(str(folder / "masks" / f"{entry.stem}.png"), cv2.IMREAD_UNCHANGED)
-        if mask is None or mask.ndim != 2:
-            raise ValueError(f"no 8-bit mask {entry.stem}.png in {folder / 'masks'}")
-        return read_image(found[0]), mask.astype(np.uint8, copy=False)
+        return decode(self.source.files(entry), f"{entry.set}/{entry.stem} in {self.root}")
 
     def draw(self, rng: np.random.Generator) -> Target:
         """Return a random object; ``ValueError`` when the pool seems to hold none."""

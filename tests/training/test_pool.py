@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from iseg_widget.training.pool import Pool, choose_target, read_index
+from iseg_widget.training.pool import Pool, choose_target
+from iseg_widget.training.sources import open_source
 from tests.training.tiny import SHAPE, blob, tiny_pool, write_pool
 
 
@@ -69,7 +70,7 @@ class TestKinds:
 
 class TestIndex:
     def test_entries(self, tmp_path: Path):
-        entries = read_index(tiny_pool(tmp_path))
+        entries = open_source(tiny_pool(tmp_path)).entries
         assert [(e.set, e.stem, e.kind) for e in entries[:2]] == [
             ("blobs", "00", "object"), ("blobs", "01", "object"),
         ]  # fmt: skip
@@ -81,7 +82,7 @@ class TestIndex:
     def test_unknown_kind(self, tmp_path: Path):
         write_pool(tmp_path, [("blobs", "a", "boxes", blob(30, 30, 12))])
         with pytest.raises(ValueError, match=r"kind 'boxes' in .*accepted are object, instances"):
-            read_index(tmp_path)
+            open_source(tmp_path)
 
     def test_unknown_set(self, tmp_path: Path):
         with pytest.raises(ValueError, match=r"lacks: \['voc'\]"):
@@ -157,7 +158,7 @@ class TestDrawing:
     def test_colour_masks_are_refused(self, tmp_path: Path):
         root = write_pool(tmp_path, [("s", "x", "object", blob(40, 30, 15))])
         cv2.imwrite(str(root / "s" / "masks" / "x.png"), np.zeros((*SHAPE, 3), np.uint8))
-        with pytest.raises(ValueError, match=r"no 8-bit mask x\.png"):
+        with pytest.raises(ValueError, match=r"cannot read the mask as an 8-bit PNG"):
             Pool(root, {"s": 1.0}, 0).draw(np.random.default_rng(0))
 
 
