@@ -87,3 +87,73 @@ def batch_iou(logits: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     intersection = (prediction * truth).sum(dim=(1, 2, 3))
     union = ((prediction + truth) > 0).float().sum(dim=(1, 2, 3))
     return ((intersection + 1e-6) / (union + 1e-6)).mean()
+
+
+CLICK_RANGE = 100.0
+"""Influence range tau of a click in pixels of FCA-Net's 512-pixel crops (Sec. 3.2)."""
+
+CLICK_WEIGHTS = (0.8, 2.0)
+"""alpha and beta of FCA-Net's click loss (Sec. 3.2)."""
+
+
+def click_weights(
+    distance: Tensor, reach: float, limits: tuple[float, float] = CLICK_WEIGHTS
+) -> Tensor:
+    """Pixel weights of FCA-Net's click loss (Eq. 3, 5 and 7).
+
+    ``alpha + psi (beta - alpha)`` with ``psi = 1 - min(distance, reach) / reach``: ``beta`` at a
+    click, ``alpha`` from ``reach`` on.
+
+    Parameters
+    ----------
+    distance: to the nearest click that counts for the pixel, any shape.
+    reach: tau, in the same unit.
+    limits: alpha and beta.
+    """
+    alpha, beta = limits
+    psi = 1.0 - distance.clamp(max=reach) / reach
+    return alpha + psi * (beta - alpha)
+
+
+def general_click_loss(
+    logits: Tensor,
+    truth: Tensor,
+    valid: Tensor,
+    distances: Tensor,
+    reach: float,
+    limits: tuple[float, float] = CLICK_WEIGHTS,
+) -> Tensor:
+    """General click loss L_g of FCA-Net (Eq. 4 and 5), a scalar.
+
+    Parameters
+    ----------
+    logits, truth, valid: ``(N, 1, H, W)``.
+    distances: ``(N, 2, H, W)`` to the nearest positive and the nearest negative click; pixels of
+        the object are weighted by the former, others by the latter.
+    reach, limits: see :func:`click_weights`.
+    """
+    nearest = torch.where(truth > 0.5, distances[:, :1], distances[:, 1:])
+    return _weighted_bce(logits, truth, valid, click_weights(nearest, reach, limits))
+
+
+def first_click_loss(
+    logits: Tensor,
+    truth: Tensor,
+    valid: Tensor,
+    distance: Tensor,
+    reach: float,
+    limits: tuple[float, float] = CLICK_WEIGHTS,
+) -> Tensor:
+    """First click loss L_f of FCA-Net (Eq. 6 and 7), a scalar.
+
+    As :func:`general_click_loss` with ``distance`` ``(N, 1, H, W)`` to the first click; pixels off
+    the object weigh alpha.
+    """
+    alpha = limits[0]
+    weights = alpha + (click_weights(distance, reach, limits) - alpha) * (truth > 0.5)
+    return _weighted_bce(logits, truth, valid, weights)
+
+
+def _weighted_bce(logits: Tensor, truth: Tensor, valid: Tensor, weights: Tensor) -> Tensor:
+    loss = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
+    return (loss * weights * valid).sum() / valid.sum().clamp(min=1.0)

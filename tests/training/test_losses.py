@@ -8,6 +8,9 @@ from torch import Tensor
 from iseg_widget.training.losses import (
     boundary_map,
     boundary_weights,
+    click_weights,
+    first_click_loss,
+    general_click_loss,
     masked_bce,
     normalized_focal_loss,
 )
@@ -139,3 +142,47 @@ def test_masked_bce_is_the_mean_over_valid_pixels(sample: tuple[Tensor, Tensor, 
     per_pixel = -(truth * p.log() + (1 - truth) * (1 - p).log())
     expected = per_pixel[valid > 0].mean().item()
     assert masked_bce(logits, truth, valid).item() == pytest.approx(expected, rel=1e-5)
+
+
+class TestClickLoss:
+    """FCA-Net Eq. 2 to 7, pixel by pixel."""
+
+    @staticmethod
+    def psi(distance: float, tau: float) -> float:
+        return 1 - min(distance, tau) / tau
+
+    @staticmethod
+    def entropy(z: float, y: float) -> float:
+        x = 1 / (1 + np.exp(-z))
+        return float(-(y * np.log(x) + (1 - y) * np.log(1 - x)))
+
+    def test_weights_fall_from_beta_at_a_click_to_alpha_at_its_reach(self):
+        weights = click_weights(torch.tensor([0.0, 25.0, 100.0, 255.0]), 100.0)
+        torch.testing.assert_close(weights, torch.tensor([2.0, 1.7, 0.8, 0.8]))
+
+    def test_general(self, sample: tuple[Tensor, Tensor, Tensor, Tensor]):
+        logits, truth, valid, _ = sample
+        distances = 12 * torch.rand(2, 2, 6, 7, generator=torch.Generator().manual_seed(1))
+        losses = []
+        for n, y, x in np.ndindex(2, 6, 7):
+            if not valid[n, 0, y, x]:
+                continue
+            label = truth[n, 0, y, x].item()
+            near = distances[n, 0 if label else 1, y, x].item()
+            weight = 0.8 + self.psi(near, 7.0) * (2.0 - 0.8)
+            losses.append(weight * self.entropy(logits[n, 0, y, x].item(), label))
+        found = general_click_loss(logits, truth, valid, distances, 7.0)
+        assert found.item() == pytest.approx(np.mean(losses), rel=1e-5)
+
+    def test_first(self, sample: tuple[Tensor, Tensor, Tensor, Tensor]):
+        logits, truth, valid, _ = sample
+        distance = 12 * torch.rand(2, 1, 6, 7, generator=torch.Generator().manual_seed(1))
+        losses = []
+        for n, y, x in np.ndindex(2, 6, 7):
+            if not valid[n, 0, y, x]:
+                continue
+            label = truth[n, 0, y, x].item()
+            weight = 0.7 + self.psi(distance[n, 0, y, x].item(), 7.0) * (1.9 - 0.7) * label
+            losses.append(weight * self.entropy(logits[n, 0, y, x].item(), label))
+        found = first_click_loss(logits, truth, valid, distance, 7.0, (0.7, 1.9))
+        assert found.item() == pytest.approx(np.mean(losses), rel=1e-5)
