@@ -18,6 +18,8 @@ BRIGHTNESS = 30.0
 CHANNEL_SHIFT = 12.0
 GREY_PROBABILITY = 0.04
 SMALLEST_FOCUS = 12.0
+SMALLEST_TRUTH = 20
+"""Views that show fewer pixels of the object are drawn again."""
 
 Box = tuple[float, float, float, float]
 
@@ -197,7 +199,7 @@ class SimulatedCrops(SimulatedView):
     focus: SimulatedView
 
 
-class _Scissors:
+class Scissors:
     """Cuts views out of one target, all in the same drawn colours."""
 
     def __init__(self, target: Target, rng: np.random.Generator) -> None:
@@ -245,7 +247,7 @@ def simulate_view(
 ) -> SimulatedView:
     """Cut one view of the target, see :func:`draw_window`."""
     window = draw_window(target.truth, rng, whole=whole, expansion=expansion)
-    return _Scissors(target, rng).cut(window.matrix(side), side)
+    return Scissors(target, rng).cut(window.matrix(side), side)
 
 
 def simulate(
@@ -259,7 +261,7 @@ def simulate(
 ) -> SimulatedCrops:
     """Cut a simulated target crop and a focus crop in it out of ``target``."""
     window = draw_window(target.truth, rng, whole=whole, expansion=ranges.target_expansion)
-    scissors = _Scissors(target, rng)
+    scissors = Scissors(target, rng)
     view = scissors.cut(window.matrix(side), side)
     box = draw_focus(view.truth, rng, ranges)
     fractions = (box[0] / side, box[1] / side, box[2] / side, box[3] / side)

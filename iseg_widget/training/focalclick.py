@@ -18,7 +18,12 @@ from iseg_widget.networks.focalclick import (
     REFINER_SIDE,
     FocalClickLite0,
 )
-from iseg_widget.training.crop_simulation import CropRanges, SimulatedCrops, simulate
+from iseg_widget.training.crop_simulation import (
+    SMALLEST_TRUTH,
+    CropRanges,
+    SimulatedCrops,
+    simulate,
+)
 from iseg_widget.training.interaction import (
     Interaction,
     InteractionSettings,
@@ -34,9 +39,6 @@ from iseg_widget.training.losses import (
 )
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.tensors import stacked
-
-SMALLEST_TRUTH = 20
-"""Samples whose view shows fewer pixels of the object are drawn again."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from iseg_widget.training.crop_simulation import SimulatedView, simulate_view
+from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, SimulatedView, simulate_view
 from iseg_widget.training.interaction import (
     Interaction,
     InteractionSettings,
@@ -21,9 +21,6 @@ from iseg_widget.training.interaction import (
 from iseg_widget.training.losses import batch_iou, normalized_focal_loss
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.tensors import stacked
-
-SMALLEST_TRUTH = 20
-"""Views that show fewer pixels of the object are drawn again."""
 
 Encoding = Callable[[Interaction, int], NDArray[np.float32]]
 """What the network is fed beside the image, ``(B, maps, S, S)``, for views of side S."""
@@ -36,6 +33,31 @@ class Batch:
     views: list[SimulatedView]
     rounds: int
     seed: int
+
+
+def draw_views(
+    pool: Pool,
+    rng: np.random.Generator,
+    size: int,
+    side: int,
+    simulation: Mapping[str, Any],
+    *,
+    first: bool,
+) -> list[SimulatedView]:
+    """Draw ``size`` views of ``side`` pixels as a recipe says (see :class:`SegmenterTask`)."""
+    whole = simulation["whole_image_first"] if first else simulation["whole_image_later"]
+    views: list[SimulatedView] = []
+    while len(views) < size:
+        view = simulate_view(
+            pool.draw(rng),
+            rng,
+            side=side,
+            whole=bool(rng.random() < whole),
+            expansion=tuple(simulation["target_expansion"]),
+        )
+        if view.truth.sum() >= SMALLEST_TRUTH:
+            views.append(view)
+    return views
 
 
 class SegmenterTask:
@@ -60,20 +82,8 @@ class SegmenterTask:
 
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` samples with views of ``side`` pixels."""
-        s = self.simulation
         rounds = self.interaction.rounds(rng)
-        whole = s["whole_image_first"] if rounds == 0 else s["whole_image_later"]
-        views: list[SimulatedView] = []
-        while len(views) < size:
-            view = simulate_view(
-                pool.draw(rng),
-                rng,
-                side=side,
-                whole=bool(rng.random() < whole),
-                expansion=tuple(s["target_expansion"]),
-            )
-            if view.truth.sum() >= SMALLEST_TRUTH:
-                views.append(view)
+        views = draw_views(pool, rng, size, side, self.simulation, first=rounds == 0)
         return Batch(views, rounds, int(rng.integers(2**31)))
 
     def losses(

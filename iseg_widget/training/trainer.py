@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +43,10 @@ class Task(Protocol):
     def losses(
         self, net: Any, batch: Any, device: torch.device, dtype: torch.dtype | None
     ) -> dict[str, Tensor]:
-        """Return loss terms; names that end in ``iou`` are logged and not added up."""
+        """Return loss terms, always of the same names.
+
+        Those that end in ``iou`` are logged and not added up; NaN is left out of their means.
+        """
 
 
 TASKS: Mapping[str, Callable[[Mapping[str, Any]], Task]] = {"focalclick-lite0": FocalClickTask}
@@ -300,30 +304,44 @@ class Trainer:
         first = self.processes.rank == 0
         self.out.mkdir(parents=True, exist_ok=True)
         started = saved = time.perf_counter()
-        sums: dict[str, float] = {}
-        summed = 0
+        means = _Means()
         progress = tqdm(total=self.recipe.steps, initial=self.step, disable=not first, unit="step")
         log = _Log(self.out / LOG) if first else None
         begin = self.step
         for side, batch in self._batches(begin, self.recipe.steps):
-            for name, value in self._train_step(batch).items():
-                sums[name] = sums.get(name, 0.0) + value
-            summed += 1
+            means.add(self._train_step(batch))
             self.step += 1
             progress.update()
             if self.step % LOG_EVERY == 0:
-                means = {name: value / summed for name, value in sums.items()}
-                sums, summed = {}, 0
+                row = means.take()
                 if log is not None:
                     elapsed = time.perf_counter() - started
-                    log.write({"step": self.step, "side": side, "seconds": elapsed, **means})
-                    shown = {k: f"{v:.3f}" for k, v in means.items() if k == "loss" or "iou" in k}
+                    log.write({"step": self.step, "side": side, "seconds": elapsed, **row})
+                    shown = {k: f"{v:.3f}" for k, v in row.items() if k == "loss" or "iou" in k}
                     progress.set_postfix(shown)
             if time.perf_counter() - saved > save_every:
                 self.save()
                 saved = time.perf_counter()
         self.save()
         progress.close()
+
+
+class _Means:
+    """Means of named values since they were last taken; NaN counts as no value."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+
+    def add(self, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            kept = self._values.setdefault(name, [])
+            if not math.isnan(value):
+                kept.append(value)
+
+    def take(self) -> dict[str, float]:
+        taken = {k: sum(v) / len(v) if v else math.nan for k, v in self._values.items()}
+        self._values = {}
+        return taken
 
 
 class _Log:

@@ -205,6 +205,15 @@ class TestLog:
         assert [float(row["loss"]) for row in rows] == [4.5, 14.5]
         assert {row["side"] for row in rows} == {"64"}
 
+    def test_values_that_are_not_there_do_not_count(self, make: Callable[..., Trainer]):
+        run = make(steps=10)
+        run._train_step = lambda _: {  # type: ignore[method-assign]
+            "loss": 1.0, "a_iou": 0.5 if run.step % 2 else float("nan"), "b_iou": float("nan"),
+        }  # fmt: skip
+        run.run()
+        (row,) = self.rows(run)
+        assert (row["a_iou"], row["b_iou"]) == ("0.5", "nan")
+
     def test_a_resumed_run_goes_on_with_means(self, make: Callable[..., Trainer]):
         """Its first row covers fewer steps; it is their mean all the same."""
         interrupt_after(self.counting(make(steps=20)), 13)
