@@ -175,3 +175,19 @@ def fill(rings: Sequence[Ring], shape: tuple[int, int]) -> NDArray[np.bool_]:
             columns = np.ceil(crossing - 0.5).astype(int).clip(0, width)
             np.add.at(flips, (rows, columns), 1)
     return np.asarray(np.cumsum(flips, axis=1)[:, :width] % 2 == 1)
+
+
+def without_holes(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Cut a mask into masks without holes that add up to it, for formats that have none.
+
+    A mask with holes is cut along the row where one of them begins, which opens it, and so are the
+    parts.
+    """
+    tops = sorted(int(hole[:, 1].min()) for p in polygons(mask) for hole in p.holes)
+    if not tops:
+        return [mask]
+    row = tops[len(tops) // 2]
+    upper, lower = mask.copy(), mask.copy()
+    upper[row:] = False
+    lower[:row] = False
+    return without_holes(upper) + without_holes(lower)
