@@ -331,7 +331,7 @@ def _build_train(parser: argparse.ArgumentParser) -> None:
         "--overfit", type=_natural, metavar="N", help="train on N fixed objects, as a proof"
     )
     parser.add_argument(
-        "--init", metavar="NAME|FILE", help="start from these weights instead of ImageNet's"
+        "--init", metavar="NAME|FILE", help="start from these weights instead of the recipe's"
     )
     _add_machine(parser)
 

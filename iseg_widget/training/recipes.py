@@ -26,6 +26,7 @@ class Recipe:
     Attributes
     ----------
     name, method, network: what is trained; the weights are called ``name``.
+    init: what it starts from: ``"imagenet"`` (the backbone only) or the name of packaged weights.
     steps, batch: optimiser steps, and samples a step and process.
     sides: see :class:`Phase`; the side in pixels of the network's square input.
     learning_rate, backbone_factor, weight_decay: AdamW; the pretrained backbone learns slower.
@@ -39,6 +40,7 @@ class Recipe:
     name: str
     method: str
     network: str
+    init: str
     steps: int
     batch: int
     phases: tuple[Phase, ...]
@@ -66,6 +68,9 @@ class Recipe:
         warm = min(1.0, (step + 1) / max(1, self.warmup))
         left = (self.steps - step) / max(1.0, self.decay * self.steps)
         return warm * min(1.0, max(0.0, left))
+
+
+IMAGENET = "imagenet"
 
 
 def list_recipes() -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from iseg_widget.networks.efficientnet_lite import convert_imagenet_state
 from iseg_widget.networks.inference import place
 from iseg_widget.training.focalclick import FocalClickTask
 from iseg_widget.training.pool import Pool
-from iseg_widget.training.recipes import Recipe
+from iseg_widget.training.recipes import IMAGENET, Recipe
 from iseg_widget.weights.registry import list_weights, read_safetensors
 
 CHECKPOINT = "checkpoint.pt"
@@ -195,8 +195,8 @@ class Trainer:
     device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
     precision: ``"bf16"`` (autocast) or ``"fp32"``.
     resume: continue from the folder's checkpoint when there is one.
-    init: weights to start from (name or safetensors file), maybe of another method: what both
-        networks have is taken over; ImageNet's backbone without.
+    init: weights to start from (name or safetensors file) instead of the recipe's, maybe of another
+        method: what both networks have is taken over. ``"imagenet"`` fills the backbone only.
     """
 
     def __init__(
@@ -230,11 +230,11 @@ class Trainer:
         if resume and self.checkpoint.is_file():
             self._load()
         else:
-            self._initialise(init)
+            self._initialise(recipe.init if init is None else init)
             self.average = MovingAverage(self.net, recipe.ema)
 
-    def _initialise(self, init: str | Path | None) -> None:
-        if init is None:
+    def _initialise(self, init: str | Path) -> None:
+        if init == IMAGENET:
             self.net.backbone.load_state_dict(imagenet_backbone())
         else:
             take_over(self.net, *_weights(init))
@@ -377,7 +377,7 @@ def train(  # noqa: PLR0913 (keyword-only settings of one run)
     ----------
     steps: overrides the recipe's number of steps (the schedule stretches with it).
     overfit: train on this many fixed objects only, a proof that the loop can learn.
-    init: weights to start from instead of ImageNet's backbone.
+    init: what to start from instead of the recipe's ``init``.
     """
     if steps is not None:
         recipe = dataclasses.replace(recipe, steps=steps)
