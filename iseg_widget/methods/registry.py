@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
 
     from iseg_widget.protocol import Method
+    from iseg_widget.weights.registry import Weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +39,17 @@ def _focuscut() -> tuple[type[Any], type[Any]]:
     return FocusCut, FocusCutOptions
 
 
+def _ia_fpn() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.ia_fpn import IAFPN, IAFPNOptions
+
+    return IAFPN, IAFPNOptions
+
+
 _METHODS: dict[str, _Kind] = {
     "focalclick": _Kind("FocalClick (CVPR 2022)", _focalclick),
     "fca_net": _Kind("FCA-Net (CVPR 2020)", _fca_net),
     "focuscut": _Kind("FocusCut (CVPR 2022)", _focuscut),
+    "ia_fpn": _Kind("IA-FPN (2022)", _ia_fpn),
 }
 
 
@@ -102,7 +109,7 @@ def build_options(name: str, options: Mapping[str, Any] | object | None) -> Any:
 def load_method(
     name: str,
     *,
-    weights: str | Path | None = None,
+    weights: Weights = None,
     options: Mapping[str, Any] | object | None = None,
     device: str | torch.device = "auto",
     compat: bool = False,
@@ -113,7 +120,8 @@ def load_method(
     ----------
     name: one of :func:`list_methods`.
     weights: name of packaged weights, or path of a safetensors file or of a checkpoint (``.pth``)
-        as the method's authors publish it; default: the packaged ones.
+        as the method's authors publish it; default: the packaged ones. For IA-FPN's published
+        checkpoint ``("coarse.pth", "fine.pth")``; a wrong order is not noticed.
     options: the method's options dataclass, or a mapping of its fields.
     device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
     compat: set the option of that name: follow the published code's slips as well.

@@ -6,7 +6,6 @@ arXiv 2203.05145, Sec. 3.2 and 3.3. Both pass features through the modules of
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -106,13 +105,13 @@ class IAFPNPair(IAFPNNetwork):
 
     Parameters
     ----------
-    build: makes one; called as :meth:`IAFPNNetwork.coarse` is.
+    coarse, fine: the networks, called as :meth:`IAFPNNetwork.coarse` is.
     """
 
-    def __init__(self, build: Callable[[], nn.Module]) -> None:
+    def __init__(self, coarse: nn.Module, fine: nn.Module) -> None:
         super().__init__()
-        self.coarse_network = build()
-        self.fine_network = build()
+        self.coarse_network = coarse
+        self.fine_network = fine
 
     def coarse(
         self, image: Tensor, maps: Tensor, points: Tensor, how: Propagation = PROPAGATE
@@ -144,15 +143,17 @@ class PropagatingHRNet(HRNetOCR):
 
     Parameters
     ----------
-    width, ocr_width: see :class:`~iseg_widget.networks.hrnet.HRNetOCR`.
+    width, ocr_width, small: see :class:`~iseg_widget.networks.hrnet.HRNetOCR`.
     sgm, hsgm: build the module.
     form: of the modules.
     """
 
     reduction = 3
 
-    def __init__(self, width: int, ocr_width: int, *, sgm: bool, hsgm: bool, form: Form) -> None:
-        super().__init__(width, ocr_width)
+    def __init__(
+        self, width: int, ocr_width: int, *, small: bool, sgm: bool, hsgm: bool, form: Form
+    ) -> None:
+        super().__init__(width, ocr_width, small=small)
         channels = self.channels
         self.att = SGM(channels, self.reduction, form=form) if sgm else None
         self.upatt = (
@@ -190,7 +191,7 @@ class CSFPNHRNet(nn.Module):
 
     Parameters
     ----------
-    width, ocr_width: see :class:`~iseg_widget.networks.hrnet.HRNetOCR`.
+    width, ocr_width, small: see :class:`~iseg_widget.networks.hrnet.HRNetOCR`.
     sgm, hsgm: build the module (Table 5). The released model has both.
     form: of the modules.
     """
@@ -200,13 +201,16 @@ class CSFPNHRNet(nn.Module):
         width: int = 18,
         ocr_width: int = 64,
         *,
+        small: bool = False,
         sgm: bool = True,
         hsgm: bool = True,
         form: Form = RELEASED,
     ) -> None:
         super().__init__()
         self.maps_transform = PublishedInteractionStem()
-        self.feature_extractor = PropagatingHRNet(width, ocr_width, sgm=sgm, hsgm=hsgm, form=form)
+        self.feature_extractor = PropagatingHRNet(
+            width, ocr_width, small=small, sgm=sgm, hsgm=hsgm, form=form
+        )
 
     def forward(
         self, image: Tensor, maps: Tensor, points: Tensor, how: Propagation = PROPAGATE
@@ -230,7 +234,8 @@ class _LiteParts(nn.Module):
         )
         self.hsgm = HSGM(channels, STEM_CHANNELS, high_channels, form=form, fusion=sigma)
         last = nn.Conv2d(high_channels, 1, 1)
-        nn.init.zeros_(last.weight)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
         self.correct = nn.Sequential(SeparableConv(high_channels, high_channels), last)
 
     def run(
