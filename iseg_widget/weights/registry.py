@@ -76,6 +76,8 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
     from iseg_widget.networks.focalclick import FocalClickLite0
     from iseg_widget.networks.focalclick_published import RELEASED
     from iseg_widget.networks.focuscut import FocusCutNetwork
+    from iseg_widget.networks.lite import LiteSegmenter
+    from iseg_widget.networks.ritm import RITM_RELEASED, RITMLite0
 
     return {
         "focalclick-lite0": FocalClickLite0,
@@ -84,6 +86,9 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
         "fcanet-res2net101": lambda: FCANetwork("res2net101"),
         "focuscut-resnet50": lambda: FocusCutNetwork("resnet50"),
         "focuscut-resnet101": lambda: FocusCutNetwork("resnet101"),
+        "ritm-lite0": RITMLite0,
+        **RITM_RELEASED,
+        "ifcn-lite0": lambda: LiteSegmenter(maps=2),
     }
 
 
@@ -97,12 +102,18 @@ class Published:
 
 def published(method: str) -> Published | None:
     """Return how the authors' checkpoints of a method are read; ``None`` when they are not."""
-    from iseg_widget.weights import official_fca_net, official_focalclick, official_focuscut
+    from iseg_widget.weights import (
+        official_fca_net,
+        official_focalclick,
+        official_focuscut,
+        official_ritm,
+    )
 
     readers = {
         "focalclick": Published(official_focalclick.SOURCE, official_focalclick.load),
         "fca_net": Published(official_fca_net.SOURCE, official_fca_net.load),
         "focuscut": Published(official_focuscut.SOURCE, official_focuscut.load),
+        "ritm": Published(official_ritm.SOURCE, official_ritm.load),
     }
     return readers.get(method)
 
