@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from iseg_widget.clicks import Click, to_array
-from iseg_widget.encode import map_to_corner_crop
+from iseg_widget.clicks import Click
+from iseg_widget.encode import disks
 from iseg_widget.masks import box_of
 from iseg_widget.networks.layers import resize
 from iseg_widget.views import Box, cut, sigmoid
@@ -40,10 +40,16 @@ def grow(box: Box, ratio: float, shape: tuple[int, int], smallest: float = 1.0) 
     return spans[0][0], spans[1][0], spans[0][1], spans[1][1]
 
 
-def object_box(mask: NDArray[np.bool_], clicks: Sequence[Click]) -> Box | None:
-    """Return the box of a mask and the pixels of the positive clicks; ``None`` for an empty mask.
+def object_region(
+    mask: NDArray[np.bool_], clicks: Sequence[Click], ratio: float = 1.4, smallest: float = 200.0
+) -> Box | None:
+    """Return the region to zoom in on: the object, grown; ``None`` where there is none yet.
 
-    Positive clicks alone make no object, as in the published code.
+    Parameters
+    ----------
+    mask: what the last answer called object. Positive clicks alone are no object.
+    clicks: all clicks; the pixels of the positive ones belong to the object.
+    ratio, smallest: see :func:`grow`.
     """
     box = box_of(mask)
     if box is None:
@@ -54,7 +60,7 @@ def object_box(mask: NDArray[np.bool_], clicks: Sequence[Click]) -> Box | None:
             row, column = click.pixel
             x0, y0 = min(x0, column), min(y0, row)
             x1, y1 = max(x1, column + 1), max(y1, row + 1)
-    return x0, y0, x1, y1
+    return grow((x0, y0, x1, y1), ratio, (mask.shape[0], mask.shape[1]), smallest)
 
 
 def holds(region: Box, clicks: Sequence[Click]) -> bool:
@@ -74,32 +80,12 @@ def overlap(first: Box, second: Box) -> float:
     return product
 
 
-def zoom_region(
-    mask: NDArray[np.bool_],
-    clicks: Sequence[Click],
-    kept: Box | None,
-    *,
-    ratio: float = 1.4,
-    smallest: float = 200.0,
-    keep_overlap: float = 0.5,
-) -> Box | None:
-    """Return the region to zoom in on, ``None`` where there is no object yet.
+def keeps(kept: Box, region: Box, clicks: Sequence[Click], least: float = 0.5) -> bool:
+    """Whether the last region stays instead of the new one.
 
-    Parameters
-    ----------
-    mask: what the last answer called object.
-    clicks: all clicks; the positive ones belong to the object.
-    kept: the last region, which stays while it holds the positive clicks and overlaps the new one
-        by at least ``keep_overlap``; 1 keeps none but an equal one.
-    ratio, smallest: see :func:`grow`.
+    It does while it holds the positive clicks and overlaps the new one by at least ``least``.
     """
-    box = object_box(mask, clicks)
-    if box is None:
-        return None
-    region = grow(box, ratio, (mask.shape[0], mask.shape[1]), smallest)
-    if kept is not None and holds(kept, clicks) and overlap(region, kept) >= keep_overlap:
-        return kept
-    return region
+    return holds(kept, clicks) and overlap(region, kept) >= least
 
 
 # Crops
@@ -144,16 +130,34 @@ def crop_clicks(
 
     They fall on the same grid as the image's pixels, corners on corners. With ``compat`` they are
     scaled by the ratio of the sides, as published, which drifts from that grid by up to a pixel of
-    the crop, and a click beyond both the left and the top edge is dropped. A click elsewhere
-    outside keeps coordinates outside, and still paints what of its disk is inside.
+    the crop (``_transform_clicks``). Clicks outside the box keep coordinates outside.
     """
-    points = to_array(clicks)
-    if compat:
-        return map_to_corner_crop(points, box, size)
+    points = np.array([(c.x, c.y, float(c.positive)) for c in clicks]).reshape(-1, 3)
     for axis in (0, 1):
-        pixels, cells = box[axis + 2] - box[axis] - 1, size[1 - axis] - 1
-        points[:, axis] = (points[:, axis] - box[axis]) * (cells / pixels if pixels else 1.0)
-    return points
+        pixels, cells = box[axis + 2] - box[axis], size[1 - axis]
+        if not compat:
+            pixels, cells = max(1, pixels - 1), cells - 1
+        points[:, axis] = (points[:, axis] - box[axis]) * (cells / pixels)
+    return np.asarray(points, np.float32)
+
+
+def mirror_clicks(points: Array, width: int) -> Array:
+    """Mirror ``(N, 3)`` clicks left to right in a map of ``width`` columns."""
+    mirrored = points.copy()
+    mirrored[:, 0] = width - 1 - points[:, 0]
+    return mirrored
+
+
+def click_maps(
+    points: Array, size: tuple[int, int], radius: float, *, compat: bool = False
+) -> Array:
+    """Positive and negative disks, ``(2, h, w)``, of clicks in pixels of the map.
+
+    A click outside still paints what of its disk is inside. With ``compat`` one that is beyond both
+    the left and the top edge paints nothing, as published (``ops.py: DistMaps``).
+    """
+    drawn = points[points[:, :2].max(axis=1) >= 0] if compat else points
+    return disks(drawn, size, radius)
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,8 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
     from iseg_widget.networks.focuscut import FocusCutNetwork
     from iseg_widget.networks.ia_fpn import CSFPNHRNet, IAFPNLite0, IAFPNPair
     from iseg_widget.networks.ia_fpn_deeplab import IAFPNDeepLab
+    from iseg_widget.networks.lite import LiteSegmenter
+    from iseg_widget.networks.ritm import RITM_RELEASED, RITMLite0
 
     return {
         "focalclick-lite0": FocalClickLite0,
@@ -93,6 +95,9 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
         "iafpn-hrnet18": lambda: IAFPNPair(CSFPNHRNet(), CSFPNHRNet()),
         "iafpn-resnet50": lambda: IAFPNPair(IAFPNDeepLab(50), IAFPNDeepLab(50)),
         "iafpn-resnet101": lambda: IAFPNPair(IAFPNDeepLab(101), IAFPNDeepLab(101)),
+        "ritm-lite0": RITMLite0,
+        **RITM_RELEASED,
+        "ifcn-lite0": lambda: LiteSegmenter(maps=2),
     }
 
 
@@ -119,6 +124,7 @@ def published(method: str) -> Published | None:
         official_focalclick,
         official_focuscut,
         official_ia_fpn,
+        official_ritm,
     )
 
     readers = {
@@ -126,6 +132,7 @@ def published(method: str) -> Published | None:
         "fca_net": Published(official_fca_net.SOURCE, official_fca_net.load),
         "focuscut": Published(official_focuscut.SOURCE, official_focuscut.load),
         "ia_fpn": Published(official_ia_fpn.SOURCE, official_ia_fpn.load, official_ia_fpn.PARTS),
+        "ritm": Published(official_ritm.SOURCE, official_ritm.load),
     }
     return readers.get(method)
 
