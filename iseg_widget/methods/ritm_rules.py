@@ -108,7 +108,7 @@ def crop_image(
     pixels = cut(image, box)
     if averaging:
         pixels = resize_averaging(pixels, size)
-    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    planes = np.array(pixels.transpose(2, 0, 1), order="C")  # a copy: images are read-only
     with torch.inference_mode():
         tensor = torch.from_numpy(planes)[None].float().div_(255.0)
         return np.asarray(resize(tensor, size)[0].numpy())
