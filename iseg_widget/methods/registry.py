@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
 
     from iseg_widget.protocol import Method
+    from iseg_widget.weights.registry import Weights
 
 
 @dataclasses.dataclass(frozen=True)
 class _Kind:
-    """A method: its options class and its constructor, imported when first needed."""
+    """A method: its options class and its constructor, imported when first needed.
+
+    ``family`` is the method whose weights it works with; its own unless given.
+    """
 
     title: str
     load: Callable[[], tuple[type[Any], type[Any]]]
+    family: str | None = None
 
 
 def _focalclick() -> tuple[type[Any], type[Any]]:
@@ -39,10 +43,45 @@ def _focuscut() -> tuple[type[Any], type[Any]]:
     return FocusCut, FocusCutOptions
 
 
+def _ia_fpn() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.ia_fpn import IAFPN, IAFPNOptions
+
+    return IAFPN, IAFPNOptions
+
+
+def _ritm() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.ritm import RITM, RITMOptions
+
+    return RITM, RITMOptions
+
+
+def _brs() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.brs import BRS, BRSOptions
+
+    return BRS, BRSOptions
+
+
+def _f_brs() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.brs import FBRS, FBRSOptions
+
+    return FBRS, FBRSOptions
+
+
+def _ifcn() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.ifcn import IFCN, IFCNOptions
+
+    return IFCN, IFCNOptions
+
+
 _METHODS: dict[str, _Kind] = {
     "focalclick": _Kind("FocalClick (CVPR 2022)", _focalclick),
     "fca_net": _Kind("FCA-Net (CVPR 2020)", _fca_net),
     "focuscut": _Kind("FocusCut (CVPR 2022)", _focuscut),
+    "ia_fpn": _Kind("IA-FPN (2022)", _ia_fpn),
+    "ritm": _Kind("RITM (ICIP 2022)", _ritm),
+    "brs": _Kind("BRS (CVPR 2019)", _brs, family="ritm"),
+    "f_brs": _Kind("f-BRS (CVPR 2020)", _f_brs, family="ritm"),
+    "ifcn": _Kind("iFCN (CVPR 2016)", _ifcn),
 }
 
 
@@ -55,7 +94,7 @@ def list_methods(*, loadable: bool = False) -> tuple[str, ...]:
         return tuple(_METHODS)
     from iseg_widget.weights.registry import has_weights
 
-    return tuple(name for name in _METHODS if has_weights(name))
+    return tuple(name for name in _METHODS if has_weights(weights_family(name)))
 
 
 def method_title(name: str) -> str:
@@ -67,6 +106,11 @@ def _kind(name: str) -> _Kind:
     if name not in _METHODS:
         raise ValueError(f"unknown method {name!r}; accepted are {', '.join(_METHODS)}")
     return _METHODS[name]
+
+
+def weights_family(name: str) -> str:
+    """Return the method whose weights a method works with, e.g. ``"ritm"`` for ``"f_brs"``."""
+    return _kind(name).family or name
 
 
 def options_class(name: str) -> type[Any]:
@@ -102,7 +146,7 @@ def build_options(name: str, options: Mapping[str, Any] | object | None) -> Any:
 def load_method(
     name: str,
     *,
-    weights: str | Path | None = None,
+    weights: Weights = None,
     options: Mapping[str, Any] | object | None = None,
     device: str | torch.device = "auto",
     compat: bool = False,
@@ -113,7 +157,9 @@ def load_method(
     ----------
     name: one of :func:`list_methods`.
     weights: name of packaged weights, or path of a safetensors file or of a checkpoint (``.pth``)
-        as the method's authors publish it; default: the packaged ones.
+        as the method's authors publish it; default: the packaged ones. BRS and f-BRS take those
+        of RITM. For IA-FPN's published pair ``("coarse.pth", "fine.pth")``; a wrong order is not
+        noticed.
     options: the method's options dataclass, or a mapping of its fields.
     device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
     compat: set the option of that name: follow the published code's slips as well.
@@ -131,7 +177,8 @@ def load_method(
     from iseg_widget.weights.registry import load_network
 
     chosen = choose_device(device)
-    method: Method = cls(prepare(load_network(name, weights), chosen), settings)
+    network = load_network(weights_family(name), weights)
+    method: Method = cls(prepare(network, chosen), settings)
     return method
 
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 EXPANSION = 4
-"""A block of width w ends with ``EXPANSION * w`` channels."""
+"""A block of width w ends with ``EXPANSION * w`` channels, unless its ``expansion`` says else."""
 
-BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+BLOCKS = {34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 """Blocks of the four stages, by depth (Table 1)."""
 
 STEM_CHANNELS = 64
@@ -100,6 +100,36 @@ class Bottleneck(nn.Module):
         return result
 
 
+class BasicBlock(nn.Module):
+    """Residual block of two 3x3 convolutions, both dilated (ResNet-18 and -34).
+
+    ``(N, in_channels, H, W)`` to ``(N, width, H / stride, W / stride)``.
+    """
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, width: int, stride: int, dilation: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(
+            in_channels, width, 3, stride, padding=dilation, dilation=dilation, bias=False
+        )
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or in_channels != width:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, width, 1, stride, bias=False), nn.BatchNorm2d(width)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        result: Tensor = self.relu(out + shortcut)
+        return result
+
+
 def deep_stem(in_channels: int, widths: tuple[int, int, int]) -> nn.Sequential:
     """Three 3x3 convolutions in place of the 7x7 one; the last has no normalisation of its own."""
     first, second, third = widths
@@ -146,15 +176,16 @@ class ResNet(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, padding=1)
         self._names: list[str] = []
+        expansion = getattr(block, "expansion", EXPANSION)
         for number, stage in enumerate(layout, start=1):
             blocks: list[nn.Module] = []
             for index, dilation in enumerate(stage.dilations):
                 stride = stage.stride if index == 0 else 1
                 blocks.append(block(channels, stage.width, stride, dilation))
-                channels = EXPANSION * stage.width
+                channels = expansion * stage.width
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
             self._names.append(f"layer{number}")
-        self.channels = tuple(EXPANSION * stage.width for stage in layout)
+        self.channels = tuple(expansion * stage.width for stage in layout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return one map per stage (F_1 … F_4 of DeepLab-like papers), the first of stride 4.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -19,6 +19,9 @@ from iseg_widget.weights.checkpoint import SUFFIXES
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+Weights = str | Path | Sequence[str | Path] | None
+"""How users name weights: see :func:`load_network`."""
 
 FOLDER = Path(str(resources.files("iseg_widget.weights")))
 REGISTRY = FOLDER / "registry.json"
@@ -76,6 +79,10 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
     from iseg_widget.networks.focalclick import FocalClickLite0
     from iseg_widget.networks.focalclick_published import RELEASED
     from iseg_widget.networks.focuscut import FocusCutNetwork
+    from iseg_widget.networks.ia_fpn import CSFPNHRNet, IAFPNLite0, IAFPNPair
+    from iseg_widget.networks.ia_fpn_deeplab import IAFPNDeepLab
+    from iseg_widget.networks.lite import LiteSegmenter
+    from iseg_widget.networks.ritm import RITM_RELEASED, RITMLite0
 
     return {
         "focalclick-lite0": FocalClickLite0,
@@ -84,25 +91,48 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
         "fcanet-res2net101": lambda: FCANetwork("res2net101"),
         "focuscut-resnet50": lambda: FocusCutNetwork("resnet50"),
         "focuscut-resnet101": lambda: FocusCutNetwork("resnet101"),
+        "iafpn-lite0": IAFPNLite0,
+        "iafpn-hrnet18": lambda: IAFPNPair(CSFPNHRNet(), CSFPNHRNet()),
+        "iafpn-resnet50": lambda: IAFPNPair(IAFPNDeepLab(50), IAFPNDeepLab(50)),
+        "iafpn-resnet101": lambda: IAFPNPair(IAFPNDeepLab(101), IAFPNDeepLab(101)),
+        "ritm-lite0": RITMLite0,
+        **RITM_RELEASED,
+        "ifcn-lite0": lambda: LiteSegmenter(maps=2),
     }
 
 
 @dataclass(frozen=True)
 class Published:
-    """Checkpoints that the authors of a method publish: where, and how to read one."""
+    """Checkpoints that the authors of a method publish.
+
+    Attributes
+    ----------
+    source: where.
+    load: reads one, from as many files as there are ``parts``.
+    parts: what each file holds; one file has no name.
+    """
 
     source: str
-    load: Callable[[Path], nn.Module]
+    load: Callable[..., nn.Module]
+    parts: tuple[str, ...] = ("",)
 
 
 def published(method: str) -> Published | None:
     """Return how the authors' checkpoints of a method are read; ``None`` when they are not."""
-    from iseg_widget.weights import official_fca_net, official_focalclick, official_focuscut
+    from iseg_widget.weights import (
+        official_fca_net,
+        official_focalclick,
+        official_focuscut,
+        official_ia_fpn,
+        official_ritm,
+    )
 
     readers = {
         "focalclick": Published(official_focalclick.SOURCE, official_focalclick.load),
         "fca_net": Published(official_fca_net.SOURCE, official_fca_net.load),
         "focuscut": Published(official_focuscut.SOURCE, official_focuscut.load),
+        "ia_fpn": Published(official_ia_fpn.SOURCE, official_ia_fpn.load, official_ia_fpn.PARTS),
+        "ritm": Published(official_ritm.SOURCE, official_ritm.load),
     }
     return readers.get(method)
 
@@ -161,7 +191,7 @@ def find_record(method: str, name: str | None) -> WeightsRecord:
     if not records and name is None and authors is not None:
         raise ValueError(
             f"no weights for {method!r} come with this package: download a checkpoint from "
-            f"{authors.source} and pass its path as weights="
+            f"{authors.source} and pass {_paths(authors)} as weights="
         )
     accepted = ", ".join(repr(record.name) for record in records) or "none"
     raise ValueError(
@@ -170,11 +200,38 @@ def find_record(method: str, name: str | None) -> WeightsRecord:
     )
 
 
+def _paths(authors: Published) -> str:
+    """How a published checkpoint is to be named."""
+    names = ", ".join(f"{part}.pth" for part in authors.parts)
+    return "its path" if len(authors.parts) == 1 else f"the paths of its files, ({names}),"
+
+
 def _or_checkpoint(authors: Published | None) -> str:
     return "" if authors is None else f", of a checkpoint from {authors.source},"
 
 
-def load_network(method: str, weights: str | Path | None = None) -> nn.Module:
+def _load_published(method: str, files: Sequence[str | Path]) -> nn.Module:
+    """Read a published checkpoint; ``ValueError`` unless there are as many files as it has."""
+    authors = published(method)
+    given = ", ".join(str(file) for file in files) or "none"
+    if authors is None:
+        raise ValueError(f"published checkpoints of {method!r} are not read, got {given}")
+    if len(files) != len(authors.parts):
+        wanted = " and ".join(f"the {part} network's" for part in authors.parts if part)
+        raise ValueError(
+            f"a published checkpoint of {method!r} is {len(authors.parts)} file"
+            f"{f's, {wanted}' if wanted else ''}: pass {_paths(authors)} as weights=, "
+            f"got {len(files)} ({given})"
+        )
+    other = [str(file) for file in files if not str(file).endswith(SUFFIXES)]
+    if other:
+        raise ValueError(
+            f"the files of a published checkpoint end with {' or '.join(SUFFIXES)}, got {other[0]}"
+        )
+    return authors.load(*(Path(file) for file in files))
+
+
+def load_network(method: str, weights: Weights = None) -> nn.Module:
     """Build a method's network and load its weights.
 
     Parameters
@@ -182,18 +239,24 @@ def load_network(method: str, weights: str | Path | None = None) -> nn.Module:
     method: registry name of the method.
     weights: name of packaged weights, path of a safetensors file that names its network in its
         metadata, or path of a checkpoint (``.pth``) as the method's authors publish it; ``None``
-        takes the method's default.
+        takes the method's default. IA-FPN's published checkpoint is a pair of files, coarse and
+        fine. Nothing in them tells which is which, so that a wrong order is not noticed.
 
     Raises
     ------
     ValueError: unknown name, missing or unreadable file, a file that would run code when read,
-        wrong checksum, or entries that do not fit the network.
+        wrong checksum, entries that do not fit the network, or another number of files than the
+        method's published checkpoint has.
+    TypeError: weights of another type.
     """
+    if isinstance(weights, (tuple, list)):
+        return _load_published(method, weights)
+    if weights is not None and not isinstance(weights, (str, Path)):
+        raise TypeError(
+            f"weights must be a name, a path, a sequence of paths or None, got {weights!r}"
+        )
     if weights is not None and str(weights).endswith(SUFFIXES):
-        authors = published(method)
-        if authors is None:
-            raise ValueError(f"published checkpoints of {method!r} are not read, got {weights}")
-        return authors.load(Path(weights))
+        return _load_published(method, (weights,))
     record: WeightsRecord | None = None
     if weights is not None and str(weights).endswith(".safetensors"):
         path = Path(weights)
