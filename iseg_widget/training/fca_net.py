@@ -76,6 +76,9 @@ class FCANetTask:
         self.limits = (float(simulation["click_alpha"]), float(simulation["click_beta"]))
         self.network = build
 
+    def begin(self, net: nn.Module) -> None:
+        """All of the network is trained, from the weights it has."""
+
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` samples with views of ``side`` pixels."""
         rounds = self.interaction.rounds(rng)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from iseg_widget.encode import disks, map_to_crop
 from iseg_widget.networks.focalclick import (
@@ -60,6 +60,9 @@ class FocalClickTask:
     def network(self) -> FocalClickLite0:
         """Return a new network; the trainer loads the backbone's ImageNet weights."""
         return FocalClickLite0()
+
+    def begin(self, net: nn.Module) -> None:
+        """All of the network is trained, from the weights it has."""
 
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` samples with target crops of ``side`` pixels."""

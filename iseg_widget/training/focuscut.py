@@ -124,6 +124,9 @@ class FocusCutTask:
         self.ranges = PatchRanges(tuple(simulation["patch_alpha"]), tuple(simulation["patch_beta"]))
         self.network = build
 
+    def begin(self, net: nn.Module) -> None:
+        """All of the network is trained, from the weights it has."""
+
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` whole views or focus patches of ``side`` pixels."""
         focus = bool(rng.random() < self.simulation["focus"])

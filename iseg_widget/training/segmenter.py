@@ -80,6 +80,9 @@ class SegmenterTask:
         self.network = build
         self.encode = encode
 
+    def begin(self, net: nn.Module) -> None:
+        """All of the network is trained, from the weights it has."""
+
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` samples with views of ``side`` pixels."""
         rounds = self.interaction.rounds(rng)

@@ -37,6 +37,9 @@ class Task(Protocol):
     def network(self) -> nn.Module:
         """Return a new network whose ``backbone`` takes ImageNet weights."""
 
+    def begin(self, net: Any) -> None:
+        """Make a network ready, with its first weights loaded: parts may be copied or frozen."""
+
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Any:
         """Draw a batch; runs beside the previous step, on numpy only."""
 
@@ -151,9 +154,15 @@ def take_over(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> list[
     return left
 
 
+def _trained(net: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in net.parameters() if parameter.requires_grad]
+
+
 def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            continue
         key = (name.startswith("backbone."), parameter.ndim > 1)
         groups.setdefault(key, []).append(parameter)
     return torch.optim.AdamW(
@@ -224,14 +233,16 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.net: Any = self.task.network()
         place(self.net, self.device)
-        self.optimiser = _optimiser(self.net, recipe)
         self.step = 0
         self.checkpoint = out / CHECKPOINT
-        if resume and self.checkpoint.is_file():
-            self._load()
-        else:
+        saved = self._saved() if resume and self.checkpoint.is_file() else None
+        if saved is None:
             self._initialise(recipe.init if init is None else init)
-            self.average = MovingAverage(self.net, recipe.ema)
+        self.task.begin(self.net)
+        self.optimiser = _optimiser(self.net, recipe)
+        self.average = MovingAverage(self.net, recipe.ema)
+        if saved is not None:
+            self._restore(saved)
 
     def _initialise(self, init: str | Path) -> None:
         if init == IMAGENET:
@@ -239,16 +250,20 @@ class Trainer:
         else:
             take_over(self.net, *_weights(init))
 
-    def _load(self) -> None:
-        saved = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
+    def _saved(self) -> dict[str, Any]:
+        saved: dict[str, Any] = torch.load(
+            self.checkpoint, weights_only=True, map_location=self.device
+        )
         if saved["recipe"] != self.recipe.name:
             raise ValueError(
                 f"{self.checkpoint} belongs to the recipe {saved['recipe']!r}, "
                 f"not to {self.recipe.name!r}"
             )
+        return saved
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
         self.net.load_state_dict(saved["network"])
         self.optimiser.load_state_dict(saved["optimiser"])
-        self.average = MovingAverage(self.net, self.recipe.ema)
         self.average.state, self.average.updates = saved["average"], saved["updates"]
         self.step = saved["step"]
 
@@ -291,7 +306,7 @@ class Trainer:
         terms = self.task.losses(self.net, batch, self.device, self.dtype)
         loss = torch.stack([v for k, v in terms.items() if not k.endswith("iou")]).sum()
         loss.backward()  # type: ignore[no-untyped-call]
-        parameters = list(self.net.parameters())
+        parameters = _trained(self.net)
         self.processes.average_gradients(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
         if torch.isfinite(norm):

@@ -1,0 +1,225 @@
+"""Training IA-FPN: the coarse network, then the fine one on what the former finds (Sec. 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from iseg_widget.clicks import Click
+from iseg_widget.encode import disks, map_to_crop
+from iseg_widget.methods.ia_fpn_rules import zoom_box
+from iseg_widget.networks.ia_fpn import IAFPNLite0
+from iseg_widget.networks.interaction_attention import Propagation
+from iseg_widget.networks.layers import resize
+from iseg_widget.training.crop_simulation import (
+    SMALLEST_TRUTH,
+    Scissors,
+    SimulatedView,
+    Window,
+    draw_window,
+)
+from iseg_widget.training.interaction import (
+    Clicks,
+    Interaction,
+    InteractionSettings,
+    correct,
+    first_interaction,
+)
+from iseg_widget.training.losses import batch_iou, normalized_focal_loss
+from iseg_widget.training.pool import Pool
+from iseg_widget.training.tensors import stacked
+from iseg_widget.views import Box, whole
+
+STAGES = ("coarse", "fine")
+AUXILIARY = 0.4
+"""Weight of the auxiliary prediction's loss, which the published code has and the paper not."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A coarse view, and what finer views of it are cut with."""
+
+    view: SimulatedView
+    window: Window
+    scissors: Scissors
+
+    def zoomed(self, box: Box) -> SimulatedView:
+        """Return the part ``box`` (pixels of the view) at the view's side, from the source."""
+        side = self.view.truth.shape[0]
+        x0, y0, x1, y1 = (edge / side for edge in box)
+        return self.scissors.cut(self.window.matrix(side, (x0, y0, x1, y1)), side)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Scenes and the number of click rounds before the one that counts."""
+
+    scenes: list[Scene]
+    rounds: int
+    seed: int
+
+    @property
+    def views(self) -> list[SimulatedView]:
+        """The coarse views."""
+        return [scene.view for scene in self.scenes]
+
+
+@dataclass(frozen=True)
+class _Zoom:
+    """What the fine network is shown of each scene."""
+
+    boxes: list[Box]
+    views: list[SimulatedView]
+    logits: Tensor
+
+
+def _points(clicks: Sequence[Clicks], device: torch.device) -> Tensor:
+    """``(B, M, 3)`` rows ``x, y, kind``; slots that are left over are empty (-1)."""
+    most = max(1, *(len(rows) for rows in clicks))
+    points = np.full((len(clicks), most, 3), -1.0, np.float32)
+    for index, rows in enumerate(clicks):
+        points[index, : len(rows)] = rows
+    return torch.from_numpy(points).to(device)
+
+
+class IAFPNTask:
+    """What the trainer needs to know about IA-FPN.
+
+    Parameters
+    ----------
+    simulation: as for :class:`~iseg_widget.training.segmenter.SegmenterTask`; beside it ``stage``,
+        ``"coarse"`` or ``"fine"`` (which starts from the coarse weights and leaves them as they
+        are), and ``sgm``, ``hsgm``: train with the module (Table 5).
+    """
+
+    def __init__(self, simulation: Mapping[str, Any]) -> None:
+        if simulation["stage"] not in STAGES:
+            raise ValueError(f"stage must be one of {STAGES}, got {simulation['stage']!r}")
+        self.simulation = simulation
+        self.fine = simulation["stage"] == "fine"
+        self.how = Propagation(sgm=simulation["sgm"], hsgm=simulation["hsgm"])
+        self.interaction = InteractionSettings.of(simulation)
+
+    def network(self) -> IAFPNLite0:
+        """Return a new network."""
+        return IAFPNLite0()
+
+    def begin(self, net: IAFPNLite0) -> None:
+        """Before the first step: stage 2 copies the coarse weights and freezes them."""
+        if self.fine:
+            net.start_fine_from_coarse()
+        for name, parameter in net.named_parameters():
+            parameter.requires_grad = name.startswith("fine_part.") == self.fine
+
+    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
+        """Draw ``size`` scenes whose coarse views have ``side`` pixels."""
+        s = self.simulation
+        rounds = self.interaction.rounds(rng)
+        share = s["whole_image_first"] if rounds == 0 else s["whole_image_later"]
+        scenes: list[Scene] = []
+        while len(scenes) < size:
+            target = pool.draw(rng)
+            window = draw_window(
+                target.truth,
+                rng,
+                whole=bool(rng.random() < share),
+                expansion=tuple(s["target_expansion"]),
+            )
+            scissors = Scissors(target, rng)
+            view = scissors.cut(window.matrix(side), side)
+            if view.truth.sum() >= SMALLEST_TRUTH:
+                scenes.append(Scene(view, window, scissors))
+        return Batch(scenes, rounds, int(rng.integers(2**31)))
+
+    def losses(
+        self, net: IAFPNLite0, batch: Batch, device: torch.device, dtype: torch.dtype | None
+    ) -> dict[str, Tensor]:
+        """Return the normalized focal loss of this stage's network and, for the log, the IoU."""
+        rng = np.random.default_rng(batch.seed)
+        image = stacked([view.image for view in batch.views], device)
+
+        def predict(given: Interaction) -> NDArray[np.float32]:
+            with torch.no_grad():
+                return self._predict(net, batch, image, given)
+
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+            net.eval()
+            given = first_interaction(batch.views, self.interaction, rng)
+            correct(given, batch.views, batch.rounds, predict, rng)
+            if self.fine:
+                with torch.no_grad():
+                    found = torch.sigmoid(self._coarse(net, image, given)[0].float())
+                # Statistics of what is frozen stay as they are.
+                net.fine_part.train()
+                shown = self._zoom(net, batch, found[:, 0].cpu().numpy(), given)
+                views, logits, auxiliary = shown.views, shown.logits, None
+            else:
+                net.train()
+                net.fine_part.eval()
+                views = batch.views
+                logits, auxiliary = self._coarse(net, image, given)
+        truth = stacked([view.truth[None] for view in views], device)
+        valid = stacked([view.valid[None] for view in views], device)
+        terms = {"nfl": normalized_focal_loss(logits, truth, valid)}
+        if auxiliary is not None:
+            terms["auxiliary"] = AUXILIARY * normalized_focal_loss(auxiliary, truth, valid)
+        return {**terms, "iou": batch_iou(logits, truth, valid)}
+
+    def _coarse(
+        self, net: IAFPNLite0, image: Tensor, given: Interaction
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits of the coarse network and of its auxiliary head, ``(B, 1, S, S)``."""
+        side = image.shape[-1]
+        drawn = [disks(clicks, (side, side), net.disk_radius) for clicks in given.clicks]
+        maps = np.concatenate([given.previous[:, None], np.stack(drawn)], 1)
+        device = image.device
+        answer = net.coarse(
+            image, stacked(list(maps), device), _points(given.clicks, device), self.how
+        )
+        auxiliary = answer.auxiliary
+        size = (side, side)
+        return resize(answer.logits, size), None if auxiliary is None else resize(auxiliary, size)
+
+    def _zoom(
+        self, net: IAFPNLite0, batch: Batch, found: NDArray[np.float32], given: Interaction
+    ) -> _Zoom:
+        """Zoom in on what the coarse network found and ask the fine one (Eq. 3 and 4)."""
+        side = found.shape[-1]
+        device = next(net.parameters()).device
+        boxes, maps, clicks = [], [], []
+        for probability, rows in zip(found, given.clicks, strict=True):
+            seen = [Click(float(x), float(y), bool(kind)) for x, y, kind in rows]
+            box = zoom_box(probability > 0.5, seen) or whole((side, side))
+            x0, y0, x1, y1 = box
+            part = cv2.resize(probability[y0:y1, x0:x1], (side, side))
+            moved = map_to_crop(rows, box, (side, side))
+            drawn = disks(moved, (side, side), net.disk_radius)
+            boxes.append(box)
+            clicks.append(moved)
+            maps.append(np.concatenate([part[None], drawn]))
+        views = [scene.zoomed(box) for scene, box in zip(batch.scenes, boxes, strict=True)]
+        image = stacked([view.image for view in views], device)
+        answer = net.fine(image, stacked(maps, device), _points(clicks, device), self.how)
+        return _Zoom(boxes, views, resize(answer.logits, (side, side)))
+
+    def _predict(
+        self, net: IAFPNLite0, batch: Batch, image: Tensor, given: Interaction
+    ) -> NDArray[np.float32]:
+        """Probabilities ``(B, S, S)`` of this stage's procedure on the coarse views."""
+        logits, _ = self._coarse(net, image, given)
+        found: NDArray[np.float32] = torch.sigmoid(logits.float())[:, 0].cpu().numpy()
+        if not self.fine:
+            return found
+        shown = self._zoom(net, batch, found, given)
+        answers = torch.sigmoid(shown.logits.float())[:, 0].cpu().numpy()
+        pasted = np.zeros_like(found)
+        for place, (x0, y0, x1, y1), answer in zip(pasted, shown.boxes, answers, strict=True):
+            place[y0:y1, x0:x1] = cv2.resize(answer, (x1 - x0, y1 - y0))
+        return pasted
