@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import iseg_widget
+from iseg_widget import cli_reports
+from iseg_widget.cli_reports import RECORDS, REPORT
 
 PROGRAM = "iseg-widget"
-RECORDS, REPORT = "records.jsonl", "report.json"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -371,6 +372,16 @@ _Run = Callable[[argparse.Namespace], int]
 
 _COMMANDS: Mapping[str, tuple[str, _Build | None, _Run]] = {
     "evaluate": ("let a robot user click through a dataset", _build_evaluate, _evaluate),
+    "report": (
+        "show, compare and export what evaluate found",
+        cli_reports.build_report,
+        cli_reports.run_report,
+    ),
+    "published": (
+        "show the numbers of the papers' tables",
+        cli_reports.build_published,
+        cli_reports.run_published,
+    ),
     "segment": ("segment an object by clicks given here", _build_segment, _segment),
     "train": ("train a network", _build_train, _train),
     "pack": ("write training data as tar shards", _build_pack, _pack),

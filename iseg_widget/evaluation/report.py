@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import html
+import csv
+import io
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iseg_widget.evaluation import metrics
+from iseg_widget.evaluation import metrics, summary
 from iseg_widget.evaluation.metrics import NofConvention
 from iseg_widget.evaluation.records import FORMAT, Record, RunInfo
 from iseg_widget.evaluation.stream import read_stream
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from iseg_widget.datasets.base import Dataset
+    from iseg_widget.evaluation.compare import Comparison
+    from iseg_widget.evaluation.tables import Table
+    from iseg_widget.protocol import Method
+
+Path_ = str | os.PathLike[str]
 TARGETS = (0.80, 0.85, 0.90, 0.95)
-SHOWN_CLICKS = (1, 2, 3, 5, 10, 20)
 
 
 @dataclass(frozen=True)
@@ -163,18 +174,57 @@ class Report:
             rows.append(row)
         return rows
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the report as JSON; an older file is replaced only when the new one is whole."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+    def to_json(self, path: Path_ | None = None) -> str:
+        """Return the report as JSON, and write it to ``path`` if there is one.
+
+        An older file is replaced only when the new one is whole; :meth:`load` reads it.
+        """
         data = {
             "format": FORMAT,
             "run": self.info.to_dict(),
             "records": [record.to_dict() for record in self.records],
         }
-        partial = target.with_name(target.name + ".part")
-        partial.write_text(json.dumps(data) + "\n", encoding="utf-8")
-        partial.replace(target)
+        return _written(json.dumps(data) + "\n", path)
+
+    def save(self, path: Path_) -> None:
+        """Write the report as JSON, see :meth:`to_json`."""
+        self.to_json(path)
+
+    def to_csv(self, path: Path_ | None = None) -> str:
+        """Return one line per object as comma-separated text, and write it to ``path`` if given.
+
+        The columns of :meth:`to_records`; per-click values have one column a click (``iou_1``,
+        ``biou_1``, ``seconds_1``), and the clicks are ``x y +`` or ``x y -``, split by semicolons.
+        Cells that hold nothing are empty.
+        """
+        lists = ("ious", "seconds", *self.info.metrics)
+        rows = []
+        for row in self.to_records():
+            per_click = {**row, **row["scores"]}
+            flat = {k: v for k, v in row.items() if k not in ("clicks", "scores", *lists)}
+            flat["clicks"] = "; ".join(
+                f"{click['x']:g} {click['y']:g} {'+' if click['positive'] else '-'}"
+                for click in row["clicks"]
+            )
+            for name in lists:
+                values = per_click.get(name, ())
+                for click in range(self.info.max_clicks):
+                    value = values[click] if click < len(values) else None
+                    flat[f"{'iou' if name == 'ious' else name}_{click + 1}"] = value
+            rows.append(flat)
+        text = io.StringIO()
+        if rows:
+            writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        return _written(text.getvalue(), path)
+
+    def to_latex(self, path: Path_ | None = None) -> str:
+        """Return the measures as a ``tabular`` of one row, and write it to ``path`` if given.
+
+        How they came about is in comments above it.
+        """
+        return _written(summary.as_row(self).to_latex(), path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Report:
@@ -199,70 +249,91 @@ class Report:
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} holds no report of an evaluation: {error}") from error
 
-    def summary(self) -> list[tuple[str, str]]:
-        """The measures as (name, value) for a table."""
-        rows = [("objects", str(len(self.valid)))]
-        if self.valid:
-            rows += [(f"NoC@{100 * t:g}", f"{self.noc(t):.2f}") for t in self.targets]
-            rows += [(f"NoF@{100 * t:g}", str(self.nof(t))) for t in self.targets if t >= 0.85]
-            at = [k for k in SHOWN_CLICKS if k <= self.info.max_clicks]
-            rows += [(f"IoU after {k}", f"{100 * self.iou_at(k):.1f} %") for k in at]
-            if "biou" in self.info.metrics:
-                rows += [(f"BIoU after {k}", f"{100 * self.biou_at(k):.1f} %") for k in at]
-            if "assd" in self.info.metrics:
-                rows += [(f"ASSD after {k}", f"{self.assd_at(k):.2f} px") for k in at]
-            rows.append(("seconds per click", f"{self.seconds_per_click:.3f}"))
-        if self.faulty:
-            rows.append(("faulty", str(len(self.faulty))))
-        return rows
+    # Comparison
+
+    def compare(
+        self,
+        other: Report,
+        *,
+        targets: Sequence[float] | None = None,
+        clicks: Sequence[int] | None = None,
+        resamples: int = 10_000,
+        seed: int = 0,
+    ) -> Comparison:
+        """Compare with another report on the same objects; see :func:`compare.compare`."""
+        from iseg_widget.evaluation.compare import compare
+
+        return compare(self, other, targets=targets, clicks=clicks, resamples=resamples, seed=seed)
+
+    def beside_published(self, **selection: Any) -> Table:
+        """Put the report beside the published numbers; see :func:`beside.beside_published`."""
+        from iseg_widget.evaluation.beside import beside_published
+
+        return beside_published([self], **selection)
+
+    # Pictures
+
+    def plot_curves(self, *others: Report, ax: Axes | None = None) -> Axes:
+        """Draw mean IoU over clicks, with other reports; see :func:`plots.plot_curves`."""
+        from iseg_widget.evaluation.plots import plot_curves
+
+        return plot_curves([self, *others], ax=ax)
+
+    def plot_histogram(self, *others: Report, target: float = 0.90, ax: Axes | None = None) -> Axes:
+        """Draw how many clicks objects take to ``target``; see :func:`plots.plot_histogram`."""
+        from iseg_widget.evaluation.plots import plot_histogram
+
+        return plot_histogram([self, *others], target, ax=ax)
+
+    def worst(
+        self,
+        n: int = 6,
+        *,
+        dataset: Dataset,
+        method: Method | None = None,
+        masks: Mapping[str, NDArray[np.bool_]] | None = None,
+        target: float = 0.90,
+    ) -> Figure:
+        """Draw the ``n`` hardest objects with clicks and masks; see :func:`worst.plot_worst`.
+
+        ``report.worst(6, dataset=dataset, method=method)`` repeats the recorded clicks;
+        ``report.worst(6, dataset=dataset, masks={name: mask})`` takes masks that were stored.
+        """
+        from iseg_widget.evaluation.worst import plot_worst
+
+        return plot_worst(self, dataset, n, method=method, masks=masks, target=target)
+
+    # In a terminal and a notebook
 
     @property
     def title(self) -> str:
         """The run in a line."""
-        stop = "" if self.info.stop_iou is None else f", stopped at IoU {self.info.stop_iou:g}"
-        return (
-            f"{self.info.method} on {self.info.dataset}: {self.info.robot} robot, "
-            f"at most {self.info.max_clicks} clicks{stop}"
-        )
+        return summary.title(self)
+
+    def summary(self) -> list[tuple[str, str]]:
+        """The measures as (name, value) for a table."""
+        return summary.measures(self)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """How the measures came about, as (name, text): method, data, robot, counting, version."""
+        return summary.facts(self)
 
     def __str__(self) -> str:
-        rows = self.summary()
-        width = max(len(name) for name, _ in rows)
-        right = max(len(value) for _, value in rows)
-        lines = [self.title, *(f"  {name:<{width}}  {value:>{right}}" for name, value in rows)]
-        lines += [f"  faulty: {record.name}: {record.error}" for record in self.faulty]
-        return "\n".join(lines)
+        return summary.as_text(self)
 
     def __repr__(self) -> str:
         return f"<Report {self.title}, {len(self.records)} objects>"
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:right'>{html.escape(value)}</td></tr>"
-            for name, value in self.summary()
-        )
-        faulty = "".join(
-            f"<li>{html.escape(record.name)}: {html.escape(str(record.error))}</li>"
-            for record in self.faulty
-        )
-        return f"<p><b>{html.escape(self.title)}</b></p><table>{cells}</table>{self._plot()}" + (
-            f"<ul>{faulty}</ul>" if faulty else ""
-        )
+        return summary.as_html(self)
 
-    def _plot(self, width: int = 320, height: int = 140) -> str:
-        """The curve of the mean IoU as an inline SVG."""
-        if not self.valid:
-            return ""
-        values = self.curve()
-        points = " ".join(
-            f"{x:.1f},{y:.1f}"
-            for x, y in zip(np.linspace(0, width, len(values)), height * (1 - values), strict=True)
-        )
-        return (
-            f"<svg role='img' aria-label='Mean IoU (0 to 1) over {self.info.max_clicks} clicks' "
-            f"width='{width}' height='{height}' viewBox='0 -2 {width} {height + 4}'>"
-            f"<path d='M0 0V{height}H{width}' fill='none' stroke='currentColor' opacity='.4'/>"
-            f"<polyline points='{points}' fill='none' stroke='currentColor' stroke-width='2'/>"
-            "</svg>"
-        )
+
+def _written(text: str, path: Path_ | None) -> str:
+    """Write ``text`` to ``path``, if there is one, so that the file is whole or the old one."""
+    if path is not None:
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".part")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+    return text

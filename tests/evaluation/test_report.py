@@ -1,38 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from iseg_widget.clicks import Click
 from iseg_widget.evaluation.records import Record, RunInfo, plain_options
 from iseg_widget.evaluation.report import Report
+from tests.evaluation.made import info, record
 
 CURVES = {"a": (0.5, 0.86, 0.93), "b": (0.95,), "c": (0.1, 0.2, 0.3)}
-
-
-def info(**more: object) -> RunInfo:
-    values: dict[str, object] = {
-        "method": "disk",
-        "options": {"radius": 6.0},
-        "weights": None,
-        "dataset": "three",
-        "samples": 4,
-        "sample_names": "0123",
-        "max_clicks": 3,
-        "stop_iou": None,
-        "robot": "ritm",
-        "metrics": (),
-    }
-    return RunInfo(**{**values, **more})  # type: ignore[arg-type]
-
-
-def record(name: str, ious: tuple[float, ...], **more: object) -> Record:
-    clicks = tuple(Click(k, 2 * k, k % 2 == 0) for k in range(len(ious)))
-    return Record(name, clicks, ious, (0.5,) * len(ious), **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -129,17 +110,58 @@ def test_measures_that_were_not_taken_are_refused(report: Report):
     assert "BIoU after 2" in str(found)
 
 
-def test_the_table(report: Report):
+def test_the_table_in_a_terminal(report: Report):
     text = str(report)
     assert text.startswith("disk on three: ritm robot, at most 3 clicks")
-    assert "NoC@90" in text
-    assert "2.33" in text
+    assert re.search(r"^  NoC@90 +2\.33$", text, re.MULTILINE)
+    assert re.search(r"^  IoU after 2 +67\.0 %$", text, re.MULTILINE)
     assert "faulty: <d>: ValueError: cannot read <d>.png" in text
+    assert max(map(len, text.splitlines())) <= 100
     assert repr(report) == "<Report disk on three: ritm robot, at most 3 clicks, 4 objects>"
+
+
+def test_the_report_says_how_its_numbers_came_about(report: Report):
+    facts = dict(report.facts())
+    assert facts["method"] == "disk"
+    assert facts["options"] == "radius=6.0"
+    assert facts["weights"] == "none"
+    assert facts["dataset"] == "three, 4 objects, names 0123"
+    assert facts["robot"] == "ritm, at most 3 clicks; an object ends when its mask is perfect"
+    assert "never reaches the IoU counts as 3 in NoC and as a failure in NoF" in facts["counting"]
+    assert "reach it with click 3: NoF@85 1, NoF@90 2, NoF@95 2" in facts["counting"]
+    assert facts["version"].startswith("iseg-widget ")
+    for name, value in report.facts():
+        for word in value.split():
+            assert word in str(report), name
+
+    found = Report(
+        info(weights="abc", stop_iou=0.9, dataset="grabcut", samples=50), (record("a", (0.91,)),)
+    )
+    facts = dict(found.facts())
+    assert facts["weights"] == "fingerprint abc"
+    assert facts["dataset"].startswith(
+        "grabcut, 1 of 50, names 0123; GrabCut, 50 objects; the band"
+    )
+    assert "an object ends at IoU 0.9" in facts["robot"]
+
+
+def test_what_a_run_recorded_about_its_data_goes_first():
+    @dataclasses.dataclass(frozen=True)
+    class Described(RunInfo):
+        dataset_description: str = "frames encoded anew"
+        versions: dict[str, str] = dataclasses.field(default_factory=lambda: {"torch": "9.9"})
+
+    plain = info(dataset="grabcut").to_dict()
+    described = Described(**{**plain, "metrics": ()})
+    facts = dict(Report(described, (record("a", (0.91,)),)).facts())
+    assert facts["dataset"].endswith("; frames encoded anew")
+    assert facts["version"].endswith(", torch 9.9")
 
 
 def test_the_html_is_well_formed_and_escaped(report: Report):
     root = ET.fromstring(f"<div>{report._repr_html_()}</div>")
+    assert "radius=6.0" in report._repr_html_()
+    assert not re.search(r"(color|background)[^;']*#", report._repr_html_())
     assert "&lt;d&gt;" in report._repr_html_()
     line = root.find(".//polyline")
     assert line is not None
