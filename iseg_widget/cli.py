@@ -18,6 +18,7 @@ import iseg_widget
 from iseg_widget import cli_reports
 from iseg_widget.cli_reports import RECORDS, REPORT
 
+INDENT = " " * 4
 PROGRAM = "iseg-widget"
 
 
@@ -146,14 +147,21 @@ def _methods(arguments: argparse.Namespace) -> int:
         for name in registry.list_methods():
             print(f"{name:<16} {registry.method_title(name)}")
         return 0
-    import inspect
+    import textwrap
     from dataclasses import fields
 
+    from iseg_widget.methods.option_docs import option_docs
+
     options = registry.options_class(arguments.name)
+    explained = option_docs(options)
     print(f"{arguments.name}: {registry.method_title(arguments.name)}\n")
-    print(inspect.cleandoc(options.__doc__ or ""), end="\n\n")
     for field in fields(options):
         print(f"--option {field.name}={field.default}")
+        print(
+            textwrap.fill(
+                explained[field.name], 92, initial_indent=INDENT, subsequent_indent=INDENT
+            )
+        )
     return 0
 
 
