@@ -23,8 +23,17 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 _CHUNK = 4_000_000
 _COUNTS = (("NoC", "clicks"), ("NoF", "objects"))
-_PER_CLICK = (("iou", "IoU", "%"), ("biou", "BIoU", "%"), ("assd", "ASSD", "px"))
-_NOT_COMPARED = ("version", "versions", "dataset_description", "samples", "sample_names", "metrics")
+_NOT_COMPARED = frozenset(
+    {
+        "changed",
+        "dataset_description",
+        "metrics",
+        "sample_names",
+        "samples",
+        "version",
+        "versions",
+    }
+)
 
 
 def paired_bootstrap(
@@ -131,7 +140,7 @@ class Comparison:
         title = f"{first} against {second} on {self.first.dataset}, {self.objects} objects"
         columns = ("", first, second, "difference", f"{share} from", "to", "", "")
         notes = (
-            f"difference: {first} minus {second}; for NoC, NoF and ASSD less is better",
+            f"difference: {first} minus {second}; for NoC, NoF, ASSD and hamming less is better",
             f"intervals: bootstrap over pairs, {self.resamples} resamples, seed {self.seed}",
             "* the interval does not hold 0; not corrected for the number of measures",
             *self.notes,
@@ -207,11 +216,11 @@ def compare(
     if not mine:
         raise ValueError("there is no object that both reports could evaluate")
     sides = [_Side(mine, stop, limit), _Side([theirs[r.name] for r in mine], stop, limit)]
-    both = [name for name in first.info.metrics if name in second.info.metrics]
+    taken = ["iou", *(name for name in first.info.metrics if name in second.info.metrics)]
     measures = [(f"{kind}@{100 * t:g}", unit, kind, t) for t in targets for kind, unit in _COUNTS]
-    for name, shown, unit in _PER_CLICK:
-        if name == "iou" or name in both:
-            measures += [(f"{shown}@{click}", unit, name, click) for click in clicks]
+    for name in taken:
+        shown, unit, *_ = summary.shown_measure(name)
+        measures += [(f"{shown}@{click}", unit, name, click) for click in clicks]
     values = np.array([[side.values(kind, at) for side in sides] for *_, kind, at in measures])
     low, high = paired_bootstrap(
         (values[:, 0] - values[:, 1]).T, resamples=resamples, seed=seed, level=level
@@ -239,7 +248,7 @@ class _Side:
     def values(self, kind: str, at: float) -> Values:
         """``(N,)``: of every object; ``at`` is a target IoU or a click."""
         if kind not in ("NoC", "NoF"):
-            factor = 1.0 if kind == "assd" else 100.0
+            *_, factor, _ = summary.shown_measure(kind)
             return factor * metrics.stack_curves(self._curves(kind), self.limit)[:, int(at) - 1]
         clicks, reached = metrics.clicks_to_reach(self._curves("iou"), at, self.limit)
         return (clicks if kind == "NoC" else ~reached).astype(np.float64)

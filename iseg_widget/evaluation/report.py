@@ -101,11 +101,20 @@ class Report:
 
     def biou_at(self, click: int) -> float:
         """Mean boundary IoU after ``click`` clicks; needs ``metrics=("biou",)`` in the run."""
-        return metrics.iou_at(self._scores("biou"), self._click(click))
+        return self.measure_at("biou", click)
 
     def assd_at(self, click: int) -> float:
         """Mean ASSD in pixels after ``click`` clicks; needs ``metrics=("assd",)`` in the run."""
-        return metrics.iou_at(self._scores("assd"), self._click(click))
+        return self.measure_at("assd", click)
+
+    def measure_at(self, name: str, click: int) -> float:
+        """Mean of a measure after ``click`` clicks; needs ``metrics=(name,)`` in the run.
+
+        Raises
+        ------
+        ValueError: it was not measured, or the run had fewer clicks.
+        """
+        return metrics.iou_at(self._scores(name), self._click(click))
 
     def curve(self) -> NDArray[np.float64]:
         """Mean IoU before the first click and after each: ``(max_clicks + 1,)``."""

@@ -44,6 +44,13 @@ def labels(
     return names
 
 
+def shown_measure(name: str) -> tuple[str, str, float, int]:
+    """How a measure is shown: its name, unit, factor and decimals. Most are parts of 1."""
+    if name == "assd":
+        return "ASSD", "px", 1.0, 2
+    return {"iou": "IoU", "biou": "BIoU"}.get(name, name), "%", 100.0, 1
+
+
 def shown_clicks(report: Report) -> list[int]:
     """Clicks that a table of IoU at a click shows."""
     return [click for click in SHOWN_CLICKS if click <= report.info.max_clicks]
@@ -67,10 +74,12 @@ def measures(report: Report) -> list[tuple[str, str]]:
         rows += [(f"NoF@{100 * t:g}", str(report.nof(t))) for t in _failure_targets(report)]
         at = shown_clicks(report)
         rows += [(f"IoU after {k}", f"{100 * report.iou_at(k):.1f} %") for k in at]
-        if "biou" in report.info.metrics:
-            rows += [(f"BIoU after {k}", f"{100 * report.biou_at(k):.1f} %") for k in at]
-        if "assd" in report.info.metrics:
-            rows += [(f"ASSD after {k}", f"{report.assd_at(k):.2f} px") for k in at]
+        for name in report.info.metrics:
+            shown, unit, factor, places = shown_measure(name)
+            rows += [
+                (f"{shown} after {k}", f"{factor * report.measure_at(name, k):.{places}f} {unit}")
+                for k in at
+            ]
         rows.append(("seconds per click", f"{report.seconds_per_click:.3f}"))
     if report.faulty:
         rows.append(("faulty", str(len(report.faulty))))
@@ -162,10 +171,12 @@ def as_row(report: Report) -> Table:
         found += [(f"NoC@{100 * t:g}", f"{report.noc(t):.2f}") for t in report.targets]
         found += [(f"NoF@{100 * t:g}", str(report.nof(t))) for t in _failure_targets(report)]
         found += [(f"IoU@{k} (%)", f"{100 * report.iou_at(k):.1f}") for k in at]
-        if "biou" in report.info.metrics:
-            found += [(f"BIoU@{k} (%)", f"{100 * report.biou_at(k):.1f}") for k in at]
-        if "assd" in report.info.metrics:
-            found += [(f"ASSD@{k} (px)", f"{report.assd_at(k):.2f}") for k in at]
+        for name in report.info.metrics:
+            shown, unit, factor, places = shown_measure(name)
+            found += [
+                (f"{shown}@{k} ({unit})", f"{factor * report.measure_at(name, k):.{places}f}")
+                for k in at
+            ]
     notes = tuple(f"{name}: {value}" for name, value in facts(report))
     names = ("method", *(name for name, _ in found))
     row = (report.info.method, *(value for _, value in found))

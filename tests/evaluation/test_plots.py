@@ -164,6 +164,8 @@ def test_colours_say_hit_missed_and_wrong():
     assert hit.argmax() == 2
     assert missed.argmin() == 2
     assert nothing.tolist() == [0, 0, 0]
+    top, bottom = sorted(figure.axes[0].get_ylim())
+    assert figure.axes[0].get_ylim() == (bottom, top), "row 0 is above"
     assert "(was" in figure.axes[0].get_title()
 
 
@@ -205,4 +207,6 @@ def test_ignored_pixels_have_no_colour():
     figure = report.worst(dataset=data, masks={"a": np.ones((48, 48), bool)})
     picture = np.asarray(figure.axes[0].images[0].get_array())
     assert picture[20, 27].tolist() == [0, 0, 0]
+    assert picture[5, 30].tolist() == [0, 0, 0]
+    assert picture[5, 5].any()
     assert picture[20, 15].any()

@@ -112,7 +112,8 @@ def test_objects_are_matched_by_name_and_faulty_ones_left_out():
     curves = {"a": (0.5, 0.96), "b": (0.9, 0.97), "c": (0.2, 0.3)}
     first = report_of(curves)
     shifted = Report(first.info, tuple(reversed(first.records)))
-    assert all(d.difference == 0 for d in first.compare(shifted).differences)
+    for difference in first.compare(shifted).differences:
+        assert difference.difference == difference.low == difference.high == 0
 
     broken = Report(first.info, (*first.records[:2], Record("c", error="broken")))
     found = first.compare(broken)
