@@ -127,16 +127,29 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _datasets(arguments: argparse.Namespace) -> int:
     from iseg_widget.datasets import list_datasets
 
+    if arguments.defects is not None:
+        return _defects(arguments)
     found = list_datasets(arguments.root)
     for info in found:
         place = info.path or ("in the package" if info.available else "not found")
-        print(f"{info.name:<10} {info.objects:>5} objects  {place}\n{'':<10} {info.description}")
+        print(f"{info.name:<16} {info.objects:>5} objects  {place}\n{'':<16} {info.description}")
     missing = [info for info in found if not info.available]
     if missing and not any(info.looked_in for info in missing):
         print("Give --root, or set ISEG_DATA to the folder that holds the benchmarks' folders.")
     elif missing:
         root = arguments.root or os.environ["ISEG_DATA"]
         print(f"Looked in {root} and its folder eval")
+    return 0
+
+
+def _defects(arguments: argparse.Namespace) -> int:
+    from iseg_widget.datasets import defect_statistics, load, with_defects
+
+    dataset = load(arguments.defects, arguments.root)
+    if dataset[0].initial_mask is None:
+        dataset = with_defects(dataset)
+    print(f"{dataset.name}: {dataset.description}")
+    print(defect_statistics(dataset, arguments.limit))
     return 0
 
 
@@ -287,7 +300,9 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
 def _build_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_method(parser)
     parser.add_argument(
-        "--dataset", required=True, help="see 'datasets', or a folder with images/ and masks/"
+        "--dataset",
+        required=True,
+        help="see 'datasets', or a folder with images/ and masks/; NAME+defects: from flawed masks",
     )
     parser.add_argument("--root", type=Path, help="folder that holds the dataset ($ISEG_DATA)")
     parser.add_argument("--max-clicks", type=_natural, default=20, metavar="N", help="(20)")
@@ -307,6 +322,12 @@ def _build_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _build_datasets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, help="where to look ($ISEG_DATA)")
+    parser.add_argument(
+        "--defects",
+        metavar="NAME",
+        help="statistics of this dataset's initial masks; it gets generated ones if it has none",
+    )
+    parser.add_argument("--limit", type=_natural, metavar="N", help="of the first N objects")
 
 
 def _build_methods(parser: argparse.ArgumentParser) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from iseg_widget.datasets.base import Sample
-from iseg_widget.datasets.benchmark import Benchmark
+from iseg_widget.datasets.benchmark import PairBenchmark
 from iseg_widget.datasets.files import Pair, read_image_file, read_merged_mask
 
 
-class Berkeley(Benchmark):
+class Berkeley(PairBenchmark):
     """100 objects on 96 photographs. Mask values: 0 background, anything else object.
 
     Two photographs carry three objects each: ``189011``, ``189011a`` and ``189011b``, and likewise

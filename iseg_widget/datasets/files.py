@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,17 @@ def sub_folders(root: Path) -> tuple[Path, Path] | None:
     return None if images is None or masks is None else (images, masks)
 
 
+def has_sub_folders(root: Path) -> bool:
+    """Whether ``root`` holds an image and a mask folder."""
+    return sub_folders(root) is not None
+
+
 def find_root(
-    names: Iterable[str], root: str | os.PathLike[str] | None, *, itself: bool = True
+    names: Iterable[str],
+    root: str | os.PathLike[str] | None,
+    *,
+    itself: bool = True,
+    holds: Callable[[Path], bool] = has_sub_folders,
 ) -> tuple[Path | None, tuple[Path, ...]]:
     """Look for a benchmark's folder.
 
@@ -50,12 +61,13 @@ def find_root(
     ----------
     names
         Folder names the benchmark goes by, e.g. ``("grabcut", "GrabCut")``.
+    holds
+        Whether a folder has the benchmark's layout; by default: an image and a mask folder.
 
     Returns
     -------
     tuple
-        The first folder that holds images and masks, or ``None``; and every place looked at, in
-        order.
+        The first folder that has the layout, or ``None``; and every place looked at, in order.
     """
     looked: list[Path] = []
     if root is not None:
@@ -70,7 +82,7 @@ def find_root(
         return None, ()
     names = tuple(names)
     looked.extend(folder / name for folder in bases for name in names)
-    return next((place for place in looked if sub_folders(place) is not None), None), tuple(looked)
+    return next((place for place in looked if holds(place)), None), tuple(looked)
 
 
 def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
@@ -131,6 +143,51 @@ def find_pairs(root: Path, *, second_objects: bool = False) -> tuple[Pair, ...]:
             )
         pairs.append(Pair(stem, image, mask))
     return tuple(pairs)
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """Stems listed in a split file such as ``val.txt``, one a line; ``ValueError`` when none."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read the list {path}: {error}") from error
+    stems = tuple(line.strip() for line in lines if line.strip())
+    if not stems:
+        raise ValueError(f"the list {path} is empty")
+    return stems
+
+
+@lru_cache(maxsize=1)
+def _luminance_sums() -> tuple[int, ...]:
+    """Sum of the luminance table that libjpeg writes for each quality 1, 2, … 100."""
+    from PIL import Image
+
+    sums = []
+    for quality in range(1, 101):
+        buffer = BytesIO()
+        Image.new("L", (8, 8)).save(buffer, "JPEG", quality=quality)
+        with Image.open(buffer) as file:
+            sums.append(sum(file.quantization[0]))  # type: ignore[attr-defined]
+    return tuple(sums)
+
+
+def jpeg_quality(path: Path) -> int | None:
+    """Quality a JPEG file was written with, from its luminance table; ``None`` if not a JPEG.
+
+    It is libjpeg's 1 to 100; for a file that another program wrote with tables of its own, the
+    quality whose table is nearest. Only the file's head is read.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            tables = getattr(file, "quantization", None)
+    except (OSError, ValueError, SyntaxError):
+        return None
+    if not tables:
+        return None
+    total, sums = sum(tables[0]), _luminance_sums()
+    return 1 + min(range(100), key=lambda index: abs(total - sums[index]))
 
 
 def read_image_file(path: Path) -> UInt8Image:

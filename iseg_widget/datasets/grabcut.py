@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from iseg_widget.datasets.base import Sample
-from iseg_widget.datasets.benchmark import Benchmark
+from iseg_widget.datasets.benchmark import PairBenchmark
 from iseg_widget.datasets.files import Pair, read_id_mask, read_image_file
 
 _BAND = 128
 
 
-class GrabCut(Benchmark):
+class GrabCut(PairBenchmark):
     """50 objects. Mask values: 0 background, 128 an ignored band along the contour, 255 object.
 
     The band counts neither for the IoU nor as an error for the robot user.

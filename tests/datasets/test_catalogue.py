@@ -5,8 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iseg_widget import datasets
-from tests.datasets.trees import write_pair
+from iseg_widget import cli, datasets
+from tests.datasets.trees import write_davis585, write_pair
+
+NAMES = [
+    *("demo", "grabcut", "berkeley", "davis", "davis_objects"),
+    *("davis585", "davis585_stm", "davis585_scratch", "sbd", "sbd_train", "pascal_voc"),
+    *("coco_mval", "coco_mval_seen", "coco_mval_unseen"),
+]
+OBJECTS = [50, 100, 345, 535, 585, 585, 585, 6671, 20172, 3427, 800, 200, 600]
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +59,7 @@ def test_one_benchmark_is_not_taken_for_another(tmp_path: Path):
     with pytest.raises(ValueError, match="'berkeley' was not found"):
         datasets.load("berkeley", tmp_path / "grabcut")
     found = {info.name: info.available for info in datasets.list_datasets(tmp_path / "grabcut")}
-    assert found == {"demo": True, "grabcut": True, "berkeley": False, "davis": False}
+    assert {name for name, available in found.items() if available} == {"demo", "grabcut"}
 
 
 def test_a_folder_is_a_dataset(tmp_path: Path):
@@ -62,24 +69,30 @@ def test_a_folder_is_a_dataset(tmp_path: Path):
     assert datasets.load("mine", tmp_path).names == ("a",)
     with pytest.raises(ValueError, match="is not a dataset folder: expected images/"):
         datasets.load(tmp_path)
-    with pytest.raises(ValueError, match="accepted are demo, grabcut, berkeley, davis, or a"):
+    with pytest.raises(ValueError, match="accepted are demo, ") as error:
         datasets.load("sdb")
+    assert all(f" {name}," in str(error.value) for name in NAMES)
 
 
 def test_the_list_says_what_is_where(tmp_path: Path):
     write_pair(tmp_path / "davis345", "a")
     found = {info.name: info for info in datasets.list_datasets(tmp_path)}
-    assert list(found) == ["demo", "grabcut", "berkeley", "davis"]
+    assert list(found) == NAMES
     assert found["davis"].path == tmp_path / "davis345"
     assert found["grabcut"].path is None
     assert tmp_path / "grabcut" in found["grabcut"].looked_in
-    assert [found[name].objects for name in ("grabcut", "berkeley", "davis")] == [50, 100, 345]
-    assert {info.name: info.available for info in datasets.list_datasets()} == {
-        "demo": True,
-        "grabcut": False,
-        "berkeley": False,
-        "davis": False,
-    }
+    assert [info.objects for info in found.values()][1:] == OBJECTS
+    assert [info.name for info in datasets.list_datasets() if info.available] == ["demo"]
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_every_benchmark_says_what_to_download_and_how_to_lay_it_out(tmp_path: Path, name: str):
+    with pytest.raises(ValueError, match=f"'{name}' was not found. Download ") as error:
+        datasets.load(name, tmp_path)
+    message = str(error.value)
+    assert "{" not in message
+    assert "/<" in message.split("lay it out as")[1]
+    assert f"Looked in: {tmp_path}" in message
 
 
 def test_the_demo_needs_nothing():
@@ -89,3 +102,41 @@ def test_the_demo_needs_nothing():
         assert sample.name in dataset.names
         assert sample.image.dtype == np.uint8
         assert 0 < sample.mask.mean() < 1
+
+
+def test_defects_are_asked_for_by_argument_or_name(tmp_path: Path):
+    pytest.importorskip("skimage")
+    write_pair(tmp_path / "grabcut", "a")
+    write_pair(tmp_path / "mine", "a")
+    for name, seed in (("grabcut+defects", 0), ("GrabCut+defects7", 7), ("mine+defects2", 2)):
+        dataset = datasets.load(name, tmp_path)
+        assert dataset.name == f"{name.lower().split('+')[0]}+defects{seed}"
+        same = datasets.load(name.split("+")[0], tmp_path, defects=seed)
+        (one,), (other,) = dataset, same
+        assert one.initial_mask is not None
+        np.testing.assert_array_equal(one.initial_mask, other.initial_mask)
+        assert (one.initial_mask != one.mask).any()
+    assert datasets.load("grabcut", tmp_path)[0].initial_mask is None
+    write_pair(tmp_path / "odd+defects", "a")
+    assert datasets.load(tmp_path / "odd+defects")[0].initial_mask is None
+    with pytest.raises(ValueError, match="unknown dataset 'nothing'"):
+        datasets.load("nothing+defects")
+
+
+def test_the_command_shows_what_the_initial_masks_are_like(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip("skimage")
+    write_pair(tmp_path / "grabcut", "a")
+    write_pair(tmp_path / "grabcut", "b")
+    assert cli.main(f"datasets --root {tmp_path} --defects grabcut --limit 1".split()) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("grabcut+defects0: GrabCut")
+    assert "1 objects, 0 without" in shown
+    assert "error types" in shown
+    write_davis585(tmp_path / "davis585", "dogs", "object1", "00000", ("sp",))
+    assert cli.main(f"datasets --root {tmp_path} --defects davis585".split()) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("davis585: DAVIS-585")
+    assert "100.0% in range" in shown
+    assert "error types" not in shown
