@@ -192,8 +192,9 @@ def _curve(report: Report, width: int = 320, height: int = 140) -> str:
         f"{x:.1f},{y:.1f}"
         for x, y in zip(np.linspace(0, width, len(values)), height * (1 - values), strict=True)
     )
+    text = f"Mean IoU (0 to 1) over {report.info.max_clicks} clicks"
     return (
-        f"<svg role='img' aria-label='Mean IoU (0 to 1) over {report.info.max_clicks} clicks' "
+        f"<div style='font-size:90%'>{text}</div><svg role='img' aria-label='{text}' "
         f"width='{width}' height='{height}' viewBox='0 -2 {width} {height + 4}'>"
         f"<path d='M0 0V{height}H{width}' fill='none' stroke='currentColor' opacity='.4'/>"
         f"<polyline points='{points}' fill='none' stroke='currentColor' stroke-width='2'/>"

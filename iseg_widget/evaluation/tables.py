@@ -90,7 +90,9 @@ class Table:
 
     def to_html(self) -> str:
         """Return HTML; colours and fonts are those of the page."""
-        head = "".join(self._cell(name, k, "th") for k, name in enumerate(self.columns))
+        head = "".join(
+            self._cell(name, k, "th", strong=True) for k, name in enumerate(self.columns)
+        )
         body = "".join(
             "<tr>"
             + "".join(
@@ -102,7 +104,7 @@ class Table:
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         return (
-            f"<p><b>{html.escape(self.title)}</b></p><table>"
+            f"<p><b>{html.escape(self.title)}</b></p><table style='color:inherit'>"
             + (f"<thead><tr>{head}</tr></thead>" if head else "")
             + f"<tbody>{body}</tbody></table>"
             + (f"<ul style='font-size:90%'>{notes}</ul>" if notes else "")
@@ -110,9 +112,10 @@ class Table:
 
     def _cell(self, text: str, column: int, tag: str, *, strong: bool = False) -> str:
         side = "left" if column < self.labels else "right"
-        weight = "bold" if strong or (tag == "th" and column >= self.labels) else "normal"
+        weight = "bold" if strong else "normal"
+        style = f"text-align:{side};padding:.15em .5em;font-weight:{weight}"
         inner = html.escape(text)
-        return f"<{tag} style='text-align:{side};font-weight:{weight}'>{inner}</{tag}>"
+        return f"<{tag} style='{style}'>{inner}</{tag}>"
 
     def to_latex(self) -> str:
         """Return a ``tabular``; title and notes are comments above it. Needs no package."""
