@@ -225,8 +225,11 @@ def test_a_foreign_file_is_refused_and_kept(tmp_path: Path):
     with pytest.raises(ValueError, match=r"notes\.jsonl, line 1"):
         run(out=out)
     assert out.read_text("utf-8") == '{"my": "notes"}\n'
-    with pytest.raises(ValueError, match="is a folder"):
-        run(out=tmp_path)
+    note = tmp_path / "note.jsonl"
+    note.write_text("one line without an end", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"note\.jsonl, line 1"):
+        run(out=note)
+    assert note.read_text("utf-8") == "one line without an end"
 
 
 def test_extra_metrics_are_measured_at_every_click():
