@@ -11,13 +11,18 @@ prediction and the ground truth mask" (FocalClick Sec. 4.1). What that comes to 
   farther from its border than the wrongly marked background, **negative when they tie**.
 
 The published codes differ only in how they compute distances and in what they do when nothing is
-left to click; each is a strategy here.
+left to click; each is a strategy here. FCA-Net's text says that the first point "will undoubtedly
+be a positive point" (Sec. 4.1): from scratch that follows from the rule, its code has nothing more.
+
+Other users are in :mod:`iseg_widget.evaluation.noisy_robot` and
+:mod:`iseg_widget.evaluation.replay_robot`; all are :class:`Robot`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -30,9 +35,59 @@ Mask = NDArray[np.bool_]
 Distance = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 
 
+@runtime_checkable
+class Robot(Protocol):
+    """A simulated user, asked for one click after the other.
+
+    A robot keeps nothing between clicks and between objects, and can be pickled: objects may be
+    evaluated in any order and in any process. One that draws at random takes its numbers from its
+    seed, the sample's name and the count of earlier clicks, so that a click depends on nothing
+    else.
+    """
+
+    @property
+    def name(self) -> str:
+        """What kind of user it is, in a word."""
+
+    @property
+    def description(self) -> str:
+        """Name and parameters in a line; robots that may click differently differ here.
+
+        It is what a run is filed under, and what tells two runs apart. :func:`find_robot` makes
+        the robot from it again, unless the robot holds data.
+        """
+
+    def next_click(
+        self,
+        prediction: Mask,
+        truth: Mask,
+        clicks: Sequence[Click] = (),
+        ignore: Mask | None = None,
+        *,
+        sample: str = "",
+    ) -> Click | None:
+        """Return the next click.
+
+        Parameters
+        ----------
+        prediction, truth: ``(H, W)`` bool.
+        clicks: earlier clicks on this object.
+        ignore: ``(H, W)`` bool, pixels that are no error whatever is predicted there.
+        sample: the sample's name.
+
+        Returns
+        -------
+        The click, or ``None`` when the user has no further one: the object ends there.
+
+        Raises
+        ------
+        ValueError: the masks differ in shape, or an earlier click lies outside.
+        """
+
+
 @dataclass(frozen=True, slots=True)
-class Robot:
-    """A published robot user.
+class PublishedRobot:
+    """The robot user of a published evaluation.
 
     Attributes
     ----------
@@ -46,6 +101,32 @@ class Robot:
     distance: Distance
     restart: bool
 
+    @property
+    def description(self) -> str:
+        """The name."""
+        return self.name
+
+    def next_click(
+        self,
+        prediction: Mask,
+        truth: Mask,
+        clicks: Sequence[Click] = (),
+        ignore: Mask | None = None,
+        *,
+        sample: str = "",
+    ) -> Click:
+        """Return the next click, see :meth:`Robot.next_click`; there always is one."""
+        del sample
+        missed, wrong = errors(prediction, truth, ignore)
+        clicked = check_clicks(clicks, prediction.shape)
+        missed_depth, *missed_at = _deepest(missed, clicked, self.distance)
+        wrong_depth, *wrong_at = _deepest(wrong, clicked, self.distance)
+        positive = missed_depth > wrong_depth
+        if self.restart and missed_depth == wrong_depth == 0:
+            return ROBOTS["fcanet"].next_click(np.zeros_like(truth), truth, (), ignore)
+        row, column = missed_at if positive else wrong_at
+        return Click(column, row, positive)
+
 
 def _opencv_distance(region: NDArray[np.uint8]) -> NDArray[np.floating]:
     return np.asarray(cv2.distanceTransform(region, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
@@ -57,22 +138,62 @@ def _scipy_distance(region: NDArray[np.uint8]) -> NDArray[np.floating]:
     return np.asarray(distance_transform_edt(region))
 
 
-ROBOTS: dict[str, Robot] = {
+ROBOTS: dict[str, PublishedRobot] = {
     robot.name: robot
     for robot in (
-        Robot("ritm", _opencv_distance, restart=False),
-        Robot("fcanet", _scipy_distance, restart=False),
-        Robot("focuscut", _scipy_distance, restart=True),
+        PublishedRobot("ritm", _opencv_distance, restart=False),
+        PublishedRobot("fcanet", _scipy_distance, restart=False),
+        PublishedRobot("focuscut", _scipy_distance, restart=True),
     )
 }
 """``"ritm"`` (RITM and FocalClick), ``"fcanet"``, ``"focuscut"``: after the code they come from."""
 
 
-def find_robot(name: str) -> Robot:
-    """Return a robot by name; ``ValueError`` names the accepted ones."""
-    if name not in ROBOTS:
-        raise ValueError(f"unknown robot {name!r}; accepted are {', '.join(ROBOTS)}")
-    return ROBOTS[name]
+def find_robot(robot: str | Robot) -> Robot:
+    """Return a robot by name or description; a robot is returned as it is.
+
+    Raises
+    ------
+    ValueError: no robot is called like that; the message names the accepted ones.
+    TypeError: neither a name nor a robot.
+    """
+    if not isinstance(robot, str):
+        if not isinstance(robot, Robot):
+            raise TypeError(f"robot must be a name or a Robot, got {type(robot).__name__}")
+        return robot
+    if robot not in ROBOTS:
+        raise ValueError(f"unknown robot {robot!r}; accepted are {', '.join(ROBOTS)}")
+    return ROBOTS[robot]
+
+
+def errors(prediction: Mask, truth: Mask, ignore: Mask | None = None) -> tuple[Mask, Mask]:
+    """Return the missed object and the wrongly marked background, both ``(H, W)`` bool.
+
+    Raises
+    ------
+    ValueError: the masks differ in shape.
+    """
+    for name, array in (("truth", truth), ("ignore", ignore)):
+        if array is not None and array.shape != prediction.shape:
+            raise ValueError(
+                f"{name} has shape {array.shape}, the prediction has {prediction.shape}"
+            )
+    missed = truth & ~prediction
+    wrong = prediction & ~truth
+    if ignore is not None:
+        missed &= ~ignore
+        wrong &= ~ignore
+    return missed, wrong
+
+
+def check_clicks(clicks: Sequence[Click], shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return the clicked pixels (row, column); ``ValueError`` when one lies outside ``shape``."""
+    height, width = shape
+    clicked = [click.pixel for click in clicks]
+    for click, (row, column) in zip(clicks, clicked, strict=True):
+        if not (0 <= row < height and 0 <= column < width):
+            raise ValueError(f"{click} lies outside the {width} x {height} pixels of the masks")
+    return clicked
 
 
 def _deepest(
@@ -109,7 +230,7 @@ def next_click(
     *,
     robot: str = "ritm",
 ) -> Click:
-    """Return the click that the robot user gives next.
+    """Return the click that a published robot user gives next.
 
     Parameters
     ----------
@@ -127,26 +248,6 @@ def next_click(
     ------
     ValueError: the masks differ in shape, a previous click lies outside, or the robot is unknown.
     """
-    strategy = find_robot(robot)
-    for name, array in (("truth", truth), ("ignore", ignore)):
-        if array is not None and array.shape != prediction.shape:
-            raise ValueError(
-                f"{name} has shape {array.shape}, the prediction has {prediction.shape}"
-            )
-    clicked = [click.pixel for click in previous_clicks]
-    height, width = prediction.shape
-    for click, (row, column) in zip(previous_clicks, clicked, strict=True):
-        if not (0 <= row < height and 0 <= column < width):
-            raise ValueError(f"{click} lies outside the {width} x {height} pixels of the masks")
-    missed = truth & ~prediction
-    wrong = prediction & ~truth
-    if ignore is not None:
-        missed &= ~ignore
-        wrong &= ~ignore
-    missed_depth, *missed_at = _deepest(missed, clicked, strategy.distance)
-    wrong_depth, *wrong_at = _deepest(wrong, clicked, strategy.distance)
-    positive = missed_depth > wrong_depth
-    if strategy.restart and missed_depth == wrong_depth == 0:
-        return next_click(np.zeros_like(truth), truth, (), ignore, robot="fcanet")
-    row, column = missed_at if positive else wrong_at
-    return Click(column, row, positive)
+    if robot not in ROBOTS:
+        raise ValueError(f"unknown robot {robot!r}; accepted are {', '.join(ROBOTS)}")
+    return ROBOTS[robot].next_click(prediction, truth, previous_clicks, ignore)
