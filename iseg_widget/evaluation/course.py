@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from iseg_widget.clicks import Click
 from iseg_widget.datasets.base import Sample
 from iseg_widget.evaluation import metrics as measures
 from iseg_widget.evaluation.records import Record
-from iseg_widget.evaluation.robot import find_robot, next_click
+from iseg_widget.evaluation.robot import Robot, find_robot
 from iseg_widget.protocol import BatchMethod, Method, State, Step, step_many
 from iseg_widget.session import PendingStep, Session
 
@@ -31,23 +32,30 @@ class Settings:
 
     max_clicks: int = 20
     stop_iou: float | None = None
-    robot: str = "ritm"
+    robot: Robot = field(default_factory=lambda: find_robot("ritm"))
     metrics: tuple[str, ...] = ()
-    seed: int = 0
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` for a value outside what is accepted."""
         check_count("max_clicks", self.max_clicks)
         if self.stop_iou is not None and not 0.0 < self.stop_iou <= 1.0:
             raise ValueError(f"stop_iou must lie in 0..1 (0 excluded), got {self.stop_iou!r}")
-        check_count("seed", self.seed, least=0)
-        find_robot(self.robot)
         unknown = [name for name in self.metrics if name not in MEASURES]
         if unknown:
             raise ValueError(
                 f"unknown metrics {', '.join(map(repr, unknown))}; accepted are "
                 f"{', '.join(MEASURES)} (the IoU is always there)"
             )
+
+
+def choose_robot(robot: str | Robot, seed: int | None) -> Robot:
+    """Return a robot, given another seed if it draws random numbers (has a field ``seed``)."""
+    chosen: Any = find_robot(robot)
+    if seed is not None:
+        check_count("seed", seed, least=0)
+        if is_dataclass(chosen) and hasattr(chosen, "seed"):
+            chosen = replace(chosen, seed=seed)  # type: ignore[type-var]
+    return cast("Robot", chosen)
 
 
 def check_count(name: str, value: object, least: int = 1) -> None:
@@ -74,6 +82,7 @@ class Course:
         self._scores: dict[str, list[float]] = {}
         self._initial_iou = 0.0
         self._start_seconds = 0.0
+        self._left = False
 
     def begin(self, method: Method, source: Source) -> None:
         """Read the sample and open the session."""
@@ -87,13 +96,24 @@ class Course:
         self._initial_iou = measures.iou(self._mask, sample.mask, sample.ignore)
         self._scores = {name: [] for name in self.settings.metrics}
 
-    def ask(self) -> PendingStep:
-        """Return what the method is to be asked next."""
+    def ask(self) -> PendingStep | None:
+        """Return what the method is to be asked next; ``None`` when the robot has had enough.
+
+        Raises
+        ------
+        ValueError: the robot does not click on this object at all.
+        """
         sample = self._sample
-        click = next_click(
-            self._mask, sample.mask, self._clicks, sample.ignore, robot=self.settings.robot
+        clicks = self._session.clicks
+        click = self.settings.robot.next_click(
+            self._mask, sample.mask, clicks, sample.ignore, sample=self.name
         )
-        return self._session.prepare([click])
+        if click is not None:
+            return self._session.prepare([click])
+        if not clicks:
+            raise ValueError("the robot has no click for this object")
+        self._left = True
+        return None
 
     def take(self, pending: PendingStep, answer: tuple[State, Step]) -> None:
         """Take the method's answer and score it."""
@@ -109,10 +129,11 @@ class Course:
 
     @property
     def over(self) -> bool:
-        """Whether the object is done, by its IoU or by its number of clicks."""
+        """Whether the object is done: by its IoU, its number of clicks, or the robot."""
         enough = 1.0 if self.settings.stop_iou is None else self.settings.stop_iou
         ious = self._ious
-        return len(ious) >= self.settings.max_clicks or (bool(ious) and ious[-1] >= enough)
+        reached = bool(ious) and ious[-1] >= enough
+        return self._left or reached or len(ious) >= self.settings.max_clicks
 
     def record(self, error: Exception | None = None) -> Record:
         """Return what there is so far; ``error`` says why there is no more."""
@@ -199,7 +220,9 @@ class _Group:
         asked: list[tuple[Course, PendingStep]] = []
         for course in self.live:
             try:
-                asked.append((course, course.ask()))
+                pending = course.ask()
+                if pending is not None:
+                    asked.append((course, pending))
             except Exception as error:  # noqa: BLE001
                 errors[course] = error
         for (course, pending), answer in zip(asked, self._answers(asked), strict=True):

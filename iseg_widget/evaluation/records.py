@@ -14,8 +14,8 @@ from iseg_widget.clicks import Click
 FORMAT = 1
 """Version of the JSON form of records and reports."""
 
-LATER = frozenset({"seed", "changed"})
-"""Keys that older files of this format lack; their defaults are what was done then."""
+LATER = frozenset({"changed"})
+"""Keys that older files of this format lack."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class RunInfo:
     method, options: the method's name and its options by field.
     weights: fingerprint of the network's weights; ``None`` for a method without.
     dataset, samples, sample_names: the dataset's name, length, and fingerprint of its names.
-    max_clicks, stop_iou, robot, metrics: see :func:`iseg_widget.evaluate`.
-    seed: of robots that draw random numbers.
+    max_clicks, stop_iou, metrics: see :func:`iseg_widget.evaluate`.
+    robot: the robot's description.
     changed: names of the options that are not at their defaults; part of ``options``.
     version: of this package; for information only.
     """
@@ -92,7 +92,6 @@ class RunInfo:
     stop_iou: float | None
     robot: str
     metrics: tuple[str, ...]
-    seed: int = 0
     changed: tuple[str, ...] = ()
     version: str = field(default_factory=lambda: iseg_widget.__version__)
 

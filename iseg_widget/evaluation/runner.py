@@ -16,7 +16,13 @@ from tqdm.auto import tqdm
 
 from iseg_widget.datasets.base import Dataset
 from iseg_widget.evaluation import metrics as measures
-from iseg_widget.evaluation.course import MEASURES, Settings, check_count, evaluate_many
+from iseg_widget.evaluation.course import (
+    MEASURES,
+    Settings,
+    check_count,
+    choose_robot,
+    evaluate_many,
+)
 from iseg_widget.evaluation.executors import run_executor
 from iseg_widget.evaluation.jobs import MethodFactory, MethodSpec, Order, build, threads_here
 from iseg_widget.evaluation.ray_runner import RayExecutor, run_ray
@@ -29,6 +35,7 @@ from iseg_widget.evaluation.records import (
     weights_fingerprint,
 )
 from iseg_widget.evaluation.report import Report
+from iseg_widget.evaluation.robot import Robot
 from iseg_widget.evaluation.run_folder import RunLog
 from iseg_widget.evaluation.stream import RECORDS, RecordStream, records_path
 from iseg_widget.evaluation.workers import LocalWorker, run_workers
@@ -165,9 +172,8 @@ def _describe(method: Method, dataset: Dataset, settings: Settings) -> RunInfo:
         sample_names=names_fingerprint(names),
         max_clicks=settings.max_clicks,
         stop_iou=settings.stop_iou,
-        robot=settings.robot,
+        robot=settings.robot.description,
         metrics=settings.metrics,
-        seed=settings.seed,
         changed=changed_options(method.options),
     )
 
@@ -189,6 +195,7 @@ class _Results:
 def _results(
     out: str | os.PathLike[str] | None,
     info: RunInfo,
+    names: Sequence[str],
     wanted: Sequence[str],
     conditions: dict[str, Any],
 ) -> Iterator[_Results]:
@@ -203,6 +210,7 @@ def _results(
         log = RunLog(path.parent, info, conditions, len(done)) if path.name == RECORDS else None
         results = _Results(done, stream)
         yield results
+        stream.finish(names)
         if log is not None:
             log.end(len(results.records))
 
@@ -213,9 +221,9 @@ def evaluate(  # noqa: PLR0913 (a run is described here and nowhere else)
     max_clicks: int = 20,
     *,
     stop_iou: float | None = None,
-    robot: str = "ritm",
+    robot: str | Robot = "ritm",
     metrics: Sequence[str] = (),
-    seed: int = 0,
+    seed: int | None = None,
     limit: int | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
@@ -246,9 +254,11 @@ def evaluate(  # noqa: PLR0913 (a run is described here and nowhere else)
     stop_iou: an object is done at this IoU. ``None``: only when its mask is perfect, so that all
         measures can be had. Lower saves time: the published evaluations of RITM and FocalClick
         stop at the highest target of interest. Targets above cannot be reported then.
-    robot: which published robot clicks, see :mod:`iseg_widget.evaluation.robot`.
+    robot: who clicks: a :class:`~iseg_widget.evaluation.robot.Robot`, or the name or description
+        of one (:func:`~iseg_widget.evaluation.robot.find_robot`).
     metrics: further measures at every click: ``"biou"`` and ``"assd"``.
-    seed: of robots that draw random numbers; each object has its own series, by its name.
+    seed: for a robot that draws random numbers, instead of its own; each object has its own
+        series, whatever the order they are evaluated in.
     limit: evaluate only the first objects.
     out: folder of the run: ``records.jsonl`` takes each record at once, ``run.json`` tells what
         was run, how and where. Or the name of a ``.jsonl`` file, for the records alone. When they
@@ -277,7 +287,7 @@ def evaluate(  # noqa: PLR0913 (a run is described here and nowhere else)
     RuntimeError: workers die before they have begun, or the executor broke.
     ImportError: Ray is wanted and not installed.
     """
-    settings = Settings(max_clicks, stop_iou, robot, tuple(metrics), seed)
+    settings = Settings(max_clicks, stop_iou, choose_robot(robot, seed), tuple(metrics))
     if limit is not None:
         check_count("limit", limit)
     plan = _Plan(workers, batch, RayExecutor() if executor == "ray" else executor, threads)
@@ -292,7 +302,7 @@ def evaluate(  # noqa: PLR0913 (a run is described here and nowhere else)
     names = dataset.names
     wanted = names[:limit]
     conditions = {**plan.to_dict(), "limit": limit}
-    with _results(out, info, wanted, conditions) as results:
+    with _results(out, info, names, wanted, conditions) as results:
         done = results.records
         todo = [index for index, name in enumerate(wanted) if name not in done]
         bar = _Progress(len(wanted), title, settings, done.values(), show=progress)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from iseg_widget.evaluation.records import FORMAT, Record, RunInfo
 
@@ -34,12 +34,19 @@ def read_stream(path: str | os.PathLike[str]) -> tuple[RunInfo, tuple[Record, ..
     ------
     ValueError: the file is missing, is no stream, or a line within is damaged.
     """
-    info, records, _ = _read(records_path(path))
-    return info, tuple(records.values())
+    content = _read(records_path(path))
+    return content.info, tuple({record.name: record for record in content.lines}.values())
 
 
-def _read(path: Path) -> tuple[RunInfo, dict[str, Record], int]:
-    """Return also the number of bytes up to the end of the last whole line."""
+class _Content(NamedTuple):
+    """A file's header and records, and the number of bytes up to the end of its last whole line."""
+
+    info: RunInfo
+    lines: list[Record]
+    length: int
+
+
+def _read(path: Path) -> _Content:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -47,22 +54,21 @@ def _read(path: Path) -> tuple[RunInfo, dict[str, Record], int]:
     whole = content[: content.rfind(b"\n") + 1]
     lines = whole.splitlines()
     info: RunInfo | None = None
-    records: dict[str, Record] = {}
+    records: list[Record] = []
     for number, line in enumerate(lines, start=1):
         try:
             data = json.loads(line)
             if number == 1:
                 info = _header(data)
             else:
-                record = Record.from_dict(data)
-                records[record.name] = record
+                records.append(Record.from_dict(data))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path}, line {number}: no record of an evaluation: {error}"
             ) from error
     if info is None:
         raise ValueError(f"{path} holds no records of an evaluation")
-    return info, records, len(whole)
+    return _Content(info, records, len(whole))
 
 
 def _header(data: Mapping[str, Any]) -> RunInfo:
@@ -91,6 +97,8 @@ class RecordStream:
     def __init__(self, path: str | os.PathLike[str], info: RunInfo) -> None:
         self.path = Path(path)
         self.records: dict[str, Record] = {}
+        self._names: list[str] = []
+        self._info = info
         if self.path.is_dir():
             raise ValueError(f"{self.path} is a folder; give the name of a .jsonl file")
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +112,9 @@ class RecordStream:
 
     def _take_up(self, info: RunInfo) -> None:
         """Check what is there and drop what was cut off; describe the run in an empty file."""
-        if not _lock(self._file):
+        locked = _lock(self._file)
+        # Unlike the one that was opened when another evaluation has just finished it.
+        if not locked or not os.path.samestat(os.fstat(self._file.fileno()), self.path.stat()):
             raise ValueError(
                 f"{self.path} is being written by another evaluation; wait for that one, or "
                 "give another place"
@@ -113,27 +123,46 @@ class RecordStream:
             beginning = file.read(len(_BEGINNING))
             whole = b"\n" in beginning + file.readline()
         if whole:
-            found, self.records, length = _read(self.path)
-            differences = info.differences(found)
+            found = _read(self.path)
+            differences = info.differences(found.info)
             if differences:
                 raise ValueError(
                     f"{self.path} holds another run; take another file or delete it. "
                     f"This run has {'; '.join(differences)}"
                 )
-            self._file.truncate(length)
+            self._file.truncate(found.length)
+            self._names = [record.name for record in found.lines]
+            self.records = {record.name: record for record in found.lines}
             return
         if not _BEGINNING.startswith(beginning):
             raise ValueError(f"{self.path}, line 1: no record of an evaluation")
         self._file.truncate(0)
-        self._write({"format": FORMAT, "run": info.to_dict()})
+        self._write(_header_of(info))
 
     def add(self, record: Record) -> None:
         """Write a record at once."""
         self.records[record.name] = record
+        self._names.append(record.name)
         self._write(record.to_dict())
 
+    def finish(self, names: Iterable[str]) -> None:
+        """Close the file; in it are the records of ``names`` then, once each and in that order.
+
+        Records come as objects are done, and those of faulty ones more than once. The file is
+        replaced as a whole, if there is anything to put in order.
+        """
+        ordered = [name for name in names if name in self.records]
+        if ordered != self._names:
+            partial = self.path.with_name(self.path.name + ".part")
+            data = [_header_of(self._info), *(self.records[name].to_dict() for name in ordered)]
+            partial.write_bytes(b"".join(map(_line, data)))
+            if sys.platform == "win32":  # an open file cannot be replaced there
+                self.close()
+            partial.replace(self.path)
+        self.close()
+
     def _write(self, data: Mapping[str, Any]) -> None:
-        line = memoryview(json.dumps(data).encode() + b"\n")
+        line = memoryview(_line(data))
         while line:
             line = line[self._file.write(line) :]
 
@@ -151,6 +180,14 @@ class RecordStream:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _header_of(info: RunInfo) -> dict[str, Any]:
+    return {"format": FORMAT, "run": info.to_dict()}
+
+
+def _line(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data).encode() + b"\n"
 
 
 _BEGINNING = b'{"format": '
