@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import iseg_widget
@@ -14,8 +16,21 @@ from iseg_widget.clicks import Click
 FORMAT = 1
 """Version of the JSON form of records and reports."""
 
-LATER = frozenset({"changed"})
+PACKAGES = ("numpy", "opencv-python-headless", "pillow", "scipy", "torch")
+
+LATER = frozenset({"changed", "versions"})
 """Keys that older files of this format lack."""
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results may depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,7 @@ class RunInfo:
     max_clicks, stop_iou, metrics: see :func:`iseg_widget.evaluate`.
     robot: the robot's description.
     changed: names of the options that are not at their defaults; part of ``options``.
-    version: of this package; for information only.
+    version: of this package; for information only, like ``versions`` of what it builds on.
     """
 
     method: str
@@ -94,19 +109,20 @@ class RunInfo:
     metrics: tuple[str, ...]
     changed: tuple[str, ...] = ()
     version: str = field(default_factory=lambda: iseg_widget.__version__)
+    versions: Mapping[str, str] = field(default_factory=versions)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as it goes to JSON."""
         data = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         lists = {"metrics": list(self.metrics), "changed": list(self.changed)}
-        return {**data, "options": dict(self.options), **lists}
+        return {**data, "options": dict(self.options), "versions": dict(self.versions), **lists}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RunInfo:
         """Read what :meth:`to_dict` wrote; ``ValueError`` when keys are missing or unknown."""
         values = _checked(cls, data)
         lists = {name: tuple(data.get(name, ())) for name in ("metrics", "changed")}
-        return cls(**{**values, **lists})
+        return cls(**{"versions": {}, **values, **lists})
 
     @property
     def changed_options(self) -> dict[str, Any]:
@@ -116,13 +132,13 @@ class RunInfo:
     def differences(self, other: RunInfo) -> list[str]:
         """Name what differs, each as ``field: mine, not theirs``.
 
-        The version does not matter, nor which options are the defaults.
+        Versions do not matter, nor which options are at their defaults.
         """
         mine, theirs = self.to_dict(), other.to_dict()
         return [
             f"{name}: {mine[name]!r}, not {theirs[name]!r}"
             for name in mine
-            if name not in ("version", "changed") and mine[name] != theirs[name]
+            if name not in ("version", "versions", "changed") and mine[name] != theirs[name]
         ]
 
 

@@ -8,14 +8,13 @@ import platform
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from iseg_widget.evaluation.records import FORMAT, RunInfo
+import iseg_widget
+from iseg_widget.evaluation.records import FORMAT, RunInfo, versions
 
 RUN = "run.json"
-PACKAGES = ("numpy", "opencv-python-headless", "pillow", "scipy", "torch", "ray")
 
 
 class RunLog:
@@ -49,7 +48,7 @@ class RunLog:
             "objects_after": None,
             **conditions,
             "machine": machine(),
-            "versions": versions(),
+            "versions": {"iseg-widget": iseg_widget.__version__, **versions()},
         }
         self._write()
 
@@ -79,19 +78,6 @@ class RunLog:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python, this package and those that results may depend on."""
-    import iseg_widget
-
-    found = {"python": platform.python_version(), "iseg-widget": iseg_widget.__version__}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def machine() -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,11 +64,15 @@ def test_a_refused_file_is_not_left_locked(tmp_path: Path):
 
 
 def test_files_of_before_are_read(tmp_path: Path, whole: bytes):
-    """The list of changed options came later."""
+    """The changed options and the versions came later; such a run can be continued."""
     path = tmp_path / "old.jsonl"
-    path.write_bytes(whole.replace(b'"changed": [], ', b""))
-    assert b"changed" not in path.read_bytes()
-    assert read_stream(path)[0] == INFO
+    header, _, rest = whole.partition(b"\n")
+    data = json.loads(header)
+    del data["run"]["changed"], data["run"]["versions"]
+    path.write_bytes(json.dumps(data).encode() + b"\n" + rest)
+    assert read_stream(path) == (replace(INFO, versions={}), tuple(RECORDS))
+    with RecordStream(path, INFO) as stream:
+        assert len(stream.records) == 3
 
 
 def test_finished_it_is_in_order_and_without_repetition(tmp_path: Path, whole: bytes):
