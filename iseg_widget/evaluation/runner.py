@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from iseg_widget.clicks import Click
 from iseg_widget.datasets.base import Dataset, Sample
 from iseg_widget.evaluation import metrics as measures
+from iseg_widget.evaluation.measures import MEASURES, Answer
 from iseg_widget.evaluation.records import (
     Record,
     RunInfo,
@@ -24,16 +24,10 @@ from iseg_widget.evaluation.records import (
     weights_fingerprint,
 )
 from iseg_widget.evaluation.report import Report
-from iseg_widget.evaluation.robot import find_robot, next_click
+from iseg_widget.evaluation.robot import Robot, find_robot
 from iseg_widget.evaluation.stream import RecordStream
 from iseg_widget.protocol import Method
 from iseg_widget.session import Session
-
-Mask = NDArray[np.bool_]
-Measure = Callable[[Mask, Mask, Mask | None], float]
-
-MEASURES: Mapping[str, Measure] = {"biou": measures.boundary_iou, "assd": measures.assd}
-"""Measures that ``evaluate(metrics=…)`` takes besides the IoU, which is always there."""
 
 _PROGRESS_TARGET = 0.90
 
@@ -44,7 +38,7 @@ class Settings:
 
     max_clicks: int = 20
     stop_iou: float | None = None
-    robot: str = "ritm"
+    robot: str | Robot = "ritm"
     metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -98,8 +92,13 @@ def _click_through(method: Method, sample: Sample, settings: Settings, course: _
     course.initial_iou = measures.iou(mask, sample.mask, sample.ignore)
     course.scores = {name: [] for name in settings.metrics}
     enough = 1.0 if settings.stop_iou is None else settings.stop_iou
+    robot = find_robot(settings.robot)
     for _ in range(settings.max_clicks):
-        click = next_click(mask, sample.mask, session.clicks, sample.ignore, robot=settings.robot)
+        click = robot.next_click(
+            mask, sample.mask, session.clicks, sample.ignore, sample=sample.name
+        )
+        if click is None:
+            break
         step = session.click(click.x, click.y, click.positive)
         mask = step.mask
         reached = measures.iou(mask, sample.mask, sample.ignore) if step.iou is None else step.iou
@@ -107,7 +106,7 @@ def _click_through(method: Method, sample: Sample, settings: Settings, course: _
         course.ious.append(reached)
         course.seconds.append(step.seconds)
         for name, values in course.scores.items():
-            values.append(MEASURES[name](mask, sample.mask, sample.ignore))
+            values.append(MEASURES[name](Answer(mask, sample.mask, sample.ignore, step.views)))
         if reached >= enough:
             break
 
@@ -196,7 +195,7 @@ def evaluate(  # noqa: PLR0913 (a run is described here and nowhere else)
     max_clicks: int = 20,
     *,
     stop_iou: float | None = None,
-    robot: str = "ritm",
+    robot: str | Robot = "ritm",
     metrics: Sequence[str] = (),
     limit: int | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -216,8 +215,9 @@ def evaluate(  # noqa: PLR0913 (a run is described here and nowhere else)
     stop_iou: an object is done at this IoU. ``None``: only when its mask is perfect, so that all
         measures can be had. Lower saves time: the published evaluations of RITM and FocalClick
         stop at the highest target of interest. Targets above cannot be reported then.
-    robot: which published robot clicks, see :mod:`iseg_widget.evaluation.robot`.
-    metrics: further measures at every click: ``"biou"`` and ``"assd"``.
+    robot: who clicks: ``"ritm"``, ``"fcanet"``, ``"focuscut"``, or another
+        :class:`~iseg_widget.evaluation.robot.Robot` or its description.
+    metrics: further measures at every click, of :mod:`iseg_widget.evaluation.measures`.
     limit: evaluate only the first objects.
     out: file of JSON lines that takes each record at once. When it is there already and belongs to
         the same run, its objects are not evaluated again, except faulty ones.
@@ -246,7 +246,7 @@ def evaluate(  # noqa: PLR0913 (a run is described here and nowhere else)
         sample_names=names_fingerprint(names),
         max_clicks=max_clicks,
         stop_iou=stop_iou,
-        robot=robot,
+        robot=find_robot(robot).description,
         metrics=settings.metrics,
     )
     wanted = names[:limit]

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import distance_transform_edt
 
 from iseg_widget.clicks import Click
 from iseg_widget.evaluation.noisy_robot import NoisyRobot
@@ -65,8 +66,6 @@ def test_without_noise_it_is_its_base(stack: np.ndarray, base: str, seed: int):
 
 @given(stacks)
 def test_inner_points_are_deeper_than_half_of_the_deepest(stack: np.ndarray):
-    from scipy.ndimage import distance_transform_edt
-
     prediction, truth, ignore = stack
     depths = [
         distance_transform_edt(np.pad(kind & ~ignore, 1))[1:-1, 1:-1]
