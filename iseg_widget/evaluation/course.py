@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, is_dataclass, replace
 from functools import partial
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from iseg_widget.clicks import Click
 from iseg_widget.datasets.base import Sample
-from iseg_widget.evaluation import metrics as measures
+from iseg_widget.evaluation.measures import MEASURES, Answer
+from iseg_widget.evaluation.metrics import iou
 from iseg_widget.evaluation.records import Record
 from iseg_widget.evaluation.robot import Robot, find_robot
 from iseg_widget.protocol import BatchMethod, Method, State, Step, step_many
 from iseg_widget.session import PendingStep, Session
-
-Mask = NDArray[np.bool_]
-Measure = Callable[[Mask, Mask, Mask | None], float]
-
-MEASURES: Mapping[str, Measure] = {"biou": measures.boundary_iou, "assd": measures.assd}
-"""Measures that ``evaluate(metrics=…)`` takes besides the IoU, which is always there."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +85,7 @@ class Course:
         self._session = Session(method, sample.image, mask=sample.initial_mask)
         self._start_seconds = time.perf_counter() - began
         self._mask = self._session.mask
-        self._initial_iou = measures.iou(self._mask, sample.mask, sample.ignore)
+        self._initial_iou = iou(self._mask, sample.mask, sample.ignore)
         self._scores = {name: [] for name in self.settings.metrics}
 
     def ask(self) -> PendingStep | None:
@@ -120,12 +112,13 @@ class Course:
         sample = self._sample
         step = self._session.accept(pending, answer)
         self._mask = step.mask
-        reached = measures.iou(self._mask, sample.mask, sample.ignore)
+        reached = iou(self._mask, sample.mask, sample.ignore)
         self._clicks += pending.clicks
         self._ious.append(reached)
         self._seconds.append(step.seconds)
+        result = Answer(self._mask, sample.mask, sample.ignore, step.views)
         for name, values in self._scores.items():
-            values.append(MEASURES[name](self._mask, sample.mask, sample.ignore))
+            values.append(MEASURES[name](result))
 
     @property
     def over(self) -> bool:

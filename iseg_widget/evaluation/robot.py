@@ -10,9 +10,11 @@ prediction and the ground truth mask" (FocalClick Sec. 4.1). What that comes to 
 * the click goes to the first maximum in row-major order, positive when the missed object is
   farther from its border than the wrongly marked background, **negative when they tie**.
 
-The published codes differ only in how they compute distances and in what they do when nothing is
-left to click; each is a strategy here. FCA-Net's text says that the first point "will undoubtedly
-be a positive point" (Sec. 4.1): from scratch that follows from the rule, its code has nothing more.
+The published codes differ in what they do when nothing is left to click; that is a strategy here.
+They compute distances in float64 (FCA-Net, FocusCut) or float32 (RITM, FocalClick), where equal
+depths may differ in their last digit from call to call; here depths are compared exactly.
+FCA-Net's text says that the first point "will undoubtedly be a positive point" (Sec. 4.1): from
+scratch that follows from the rule, and its code has nothing more.
 
 Other users are in :mod:`iseg_widget.evaluation.noisy_robot` and
 :mod:`iseg_widget.evaluation.replay_robot`; all are :class:`Robot`.
@@ -20,19 +22,17 @@ Other users are in :mod:`iseg_widget.evaluation.noisy_robot` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click
-from iseg_widget.masks import box_of
+from iseg_widget.evaluation.error_depth import deepest
 
 Mask = NDArray[np.bool_]
-Distance = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 
 
 @runtime_checkable
@@ -92,13 +92,11 @@ class PublishedRobot:
     Attributes
     ----------
     name: key in :data:`ROBOTS`.
-    distance: distance of every pixel of an ``(h, w)`` uint8 map to the nearest zero.
     restart: what happens when no error is left to click: click as if nothing had been predicted
         (True), or return a negative click at (0, 0) (False).
     """
 
     name: str
-    distance: Distance
     restart: bool
 
     @property
@@ -119,31 +117,20 @@ class PublishedRobot:
         del sample
         missed, wrong = errors(prediction, truth, ignore)
         clicked = check_clicks(clicks, prediction.shape)
-        missed_depth, *missed_at = _deepest(missed, clicked, self.distance)
-        wrong_depth, *wrong_at = _deepest(wrong, clicked, self.distance)
-        positive = missed_depth > wrong_depth
-        if self.restart and missed_depth == wrong_depth == 0:
+        found = deepest((missed, wrong), clicked)
+        if found is not None:
+            return Click(found.column, found.row, positive=found.error == 0)
+        if self.restart:
             return ROBOTS["fcanet"].next_click(np.zeros_like(truth), truth, (), ignore)
-        row, column = missed_at if positive else wrong_at
-        return Click(column, row, positive)
-
-
-def _opencv_distance(region: NDArray[np.uint8]) -> NDArray[np.floating]:
-    return np.asarray(cv2.distanceTransform(region, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
-
-
-def _scipy_distance(region: NDArray[np.uint8]) -> NDArray[np.floating]:
-    from scipy.ndimage import distance_transform_edt
-
-    return np.asarray(distance_transform_edt(region))
+        return Click(0, 0, positive=False)
 
 
 ROBOTS: dict[str, PublishedRobot] = {
     robot.name: robot
     for robot in (
-        PublishedRobot("ritm", _opencv_distance, restart=False),
-        PublishedRobot("fcanet", _scipy_distance, restart=False),
-        PublishedRobot("focuscut", _scipy_distance, restart=True),
+        PublishedRobot("ritm", restart=False),
+        PublishedRobot("fcanet", restart=False),
+        PublishedRobot("focuscut", restart=True),
     )
 }
 """``"ritm"`` (RITM and FocalClick), ``"fcanet"``, ``"focuscut"``: after the code they come from."""
@@ -161,9 +148,14 @@ def find_robot(robot: str | Robot) -> Robot:
         if not isinstance(robot, Robot):
             raise TypeError(f"robot must be a name or a Robot, got {type(robot).__name__}")
         return robot
-    if robot not in ROBOTS:
-        raise ValueError(f"unknown robot {robot!r}; accepted are {', '.join(ROBOTS)}")
-    return ROBOTS[robot]
+    if robot in ROBOTS:
+        return ROBOTS[robot]
+    from iseg_widget.evaluation.noisy_robot import NoisyRobot
+
+    if robot.partition(":")[0] == NoisyRobot.name:
+        return NoisyRobot.parse(robot)
+    accepted = ", ".join([*ROBOTS, f"{NoisyRobot.name}:FIELD=VALUE,…"])
+    raise ValueError(f"unknown robot {robot!r}; accepted are {accepted}")
 
 
 def errors(prediction: Mask, truth: Mask, ignore: Mask | None = None) -> tuple[Mask, Mask]:
@@ -194,32 +186,6 @@ def check_clicks(clicks: Sequence[Click], shape: tuple[int, ...]) -> list[tuple[
         if not (0 <= row < height and 0 <= column < width):
             raise ValueError(f"{click} lies outside the {width} x {height} pixels of the masks")
     return clicked
-
-
-def _deepest(
-    region: Mask, clicked: Sequence[tuple[int, int]], distance: Distance
-) -> tuple[float, int, int]:
-    """Return the largest distance in ``region`` and the (row, column) of its first occurrence.
-
-    Only the region's box is transformed. That changes nothing: the ring of one pixel around the
-    box holds no region pixel, and for every pixel beyond the ring one on the ring is nearer.
-    (OpenCV's float32 distances may differ in their last digit.)
-    """
-    box = box_of(region)
-    if box is None:
-        return 0.0, 0, 0
-    x0, y0, x1, y1 = box
-    height, width = y1 - y0, x1 - x0
-    padded = np.zeros((height + 2, width + 2), np.uint8)
-    padded[1:-1, 1:-1] = region[y0:y1, x0:x1]
-    depth = distance(padded)[1:-1, 1:-1]
-    for row, column in clicked:
-        if y0 <= row < y1 and x0 <= column < x1:
-            depth[row - y0, column - x0] = 0.0
-    first = int(np.argmax(depth))
-    row, column = divmod(first, width)
-    largest = float(depth[row, column])
-    return (largest, y0 + row, x0 + column) if largest > 0 else (0.0, 0, 0)
 
 
 def next_click(

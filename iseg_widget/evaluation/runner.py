@@ -17,7 +17,6 @@ from tqdm.auto import tqdm
 from iseg_widget.datasets.base import Dataset
 from iseg_widget.evaluation import metrics as measures
 from iseg_widget.evaluation.course import (
-    MEASURES,
     Settings,
     check_count,
     choose_robot,
@@ -41,7 +40,7 @@ from iseg_widget.evaluation.stream import RECORDS, RecordStream, records_path
 from iseg_widget.evaluation.workers import LocalWorker, run_workers
 from iseg_widget.protocol import Method
 
-__all__ = ["MEASURES", "MethodSpec", "RayExecutor", "Settings", "evaluate"]
+__all__ = ["MethodSpec", "RayExecutor", "Settings", "evaluate"]
 
 _PROGRESS_TARGET = 0.90
 
@@ -256,7 +255,7 @@ def evaluate(  # noqa: PLR0913 (a run is described here and nowhere else)
         stop at the highest target of interest. Targets above cannot be reported then.
     robot: who clicks: a :class:`~iseg_widget.evaluation.robot.Robot`, or the name or description
         of one (:func:`~iseg_widget.evaluation.robot.find_robot`).
-    metrics: further measures at every click: ``"biou"`` and ``"assd"``.
+    metrics: further measures at every click, of :mod:`iseg_widget.evaluation.measures`.
     seed: for a robot that draws random numbers, instead of its own; each object has its own
         series, whatever the order they are evaluated in.
     limit: evaluate only the first objects.
