@@ -288,9 +288,16 @@ def _build_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stop-iou", type=float, metavar="IOU", help="an object is done at this IoU (1)"
     )
-    parser.add_argument("--robot", default="ritm", help="ritm, fcanet or focuscut (%(default)s)")
     parser.add_argument(
-        "--metric", action="append", default=[], help="also biou or assd; may be repeated"
+        "--robot",
+        default="ritm",
+        help="ritm, fcanet or focuscut, or noisy:FIELD=VALUE,... (%(default)s)",
+    )
+    parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        help="also biou, assd, hamming and others; may be repeated",
     )
     parser.add_argument("--seed", type=_seed, metavar="N", help="of a robot that draws numbers")
     parser.add_argument("--limit", type=_natural, metavar="N", help="only the first N objects")

@@ -143,8 +143,9 @@ class FocalClick:
         )
 
     def _tensor(self, arrays: Sequence[NDArray[np.float32]]) -> Tensor:
-        tensor = torch.from_numpy(np.stack(arrays)).to(self.device)
-        return tensor.contiguous(memory_format=torch.channels_last)
+        """Stack ``(C, h, w)`` maps; channels last, as the network is laid out."""
+        stacked = np.stack([array.transpose(1, 2, 0) for array in arrays])
+        return torch.from_numpy(stacked).to(self.device).permute(0, 3, 1, 2)
 
     def _click_maps(
         self, clicks: Sequence[Click], box: Box, fed: NetworkInput

@@ -42,7 +42,7 @@ def _follow(batched: list[Session], truths: list[np.ndarray], count: int) -> Non
 def test_the_demo_objects_come_out_alike(compat: bool):
     method = load_method("focalclick", device="cpu", compat=compat)
     assert isinstance(method, BatchMethod)
-    samples = list(load("demo"))[:3]
+    samples = list(load("demo"))[::3]
     assert len({sample.image.shape for sample in samples}) > 1
     sessions = [Session(method, sample.image) for sample in samples]
     _follow(sessions, [sample.mask for sample in samples], 3)
