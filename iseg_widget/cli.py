@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import iseg_widget
 from iseg_widget import cli_reports
-from iseg_widget.cli_reports import RECORDS, REPORT
+from iseg_widget.cli_reports import REPORT
 
 INDENT = " " * 4
 PROGRAM = "iseg-widget"
@@ -77,6 +77,12 @@ def _natural(text: str) -> int:
     return number
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text!r}")
+    return int(text)
+
+
 def _load_method(arguments: argparse.Namespace) -> Any:
     from iseg_widget.methods.registry import load_method
 
@@ -102,23 +108,35 @@ def _set_threads(count: int | None) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from iseg_widget.datasets import load
-    from iseg_widget.evaluation.runner import evaluate
+    from iseg_widget.evaluation.runner import MethodSpec, evaluate
 
     _set_threads(arguments.threads)
     dataset = load(arguments.dataset, arguments.root)
     out: Path | None = arguments.out
     report = evaluate(
-        _load_method(arguments),
+        MethodSpec(
+            arguments.method,
+            weights=arguments.weights,
+            options=dict(arguments.option),
+            device=arguments.device,
+        ),
         dataset,
         arguments.max_clicks,
         stop_iou=arguments.stop_iou,
         robot=arguments.robot,
         metrics=arguments.metric,
+        seed=arguments.seed,
         limit=arguments.limit,
-        out=None if out is None else out / RECORDS,
+        out=out,
+        workers=arguments.workers,
+        batch=arguments.batch,
+        executor=arguments.executor,
+        threads=arguments.threads,
         progress=not arguments.quiet,
     )
     print(report)
+    for name, value in report.info.changed_options.items():
+        print(f"  option {name}={value}")
     if out is not None:
         report.save(out / REPORT)
     return 0 if report.valid else 1
@@ -309,14 +327,34 @@ def _build_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stop-iou", type=float, metavar="IOU", help="an object is done at this IoU (1)"
     )
-    parser.add_argument("--robot", default="ritm", help="ritm, fcanet or focuscut (%(default)s)")
     parser.add_argument(
-        "--metric", action="append", default=[], help="also biou or assd; may be repeated"
+        "--robot",
+        default="ritm",
+        help="ritm, fcanet or focuscut, or noisy:FIELD=VALUE,... (%(default)s)",
     )
+    parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        help="also biou, assd, hamming and others; may be repeated",
+    )
+    parser.add_argument("--seed", type=_seed, metavar="N", help="of a robot that draws numbers")
     parser.add_argument("--limit", type=_natural, metavar="N", help="only the first N objects")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help=f"write {RECORDS} (continued) and {REPORT} there"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of the run, which is continued when it is there; also gets {REPORT}",
     )
+    parser.add_argument("--workers", type=_natural, metavar="N", help="processes at a time (1)")
+    parser.add_argument(
+        "--batch",
+        type=_natural,
+        default=1,
+        metavar="N",
+        help="objects in lock-step, for a GPU (%(default)s)",
+    )
+    parser.add_argument("--executor", choices=["ray"], help="run on a Ray cluster")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

@@ -107,7 +107,7 @@ class PackedMask:
         """Return the ``(H, W)`` bool mask."""
         bits = np.frombuffer(zlib.decompress(self.data), np.uint8)
         height, width = self.shape
-        return np.unpackbits(bits, count=height * width).reshape(self.shape).astype(bool)
+        return np.unpackbits(bits, count=height * width).reshape(self.shape).view(np.bool_)
 
 
 def rle_encode(mask: Mask) -> dict[str, Any]:

@@ -120,3 +120,33 @@ class Method(Protocol):
 
     def edit(self, state: State, mask: NDArray[np.bool_]) -> tuple[State, Step]:
         """Take a mask the user drew; later clicks correct it and keep its pixels."""
+
+
+@runtime_checkable
+class BatchMethod(Method, Protocol):
+    """A method that can answer clicks on several objects in one pass of its networks."""
+
+    def step_many(
+        self, states: Sequence[State], clicks: Sequence[Sequence[Click]]
+    ) -> list[tuple[State, Step]]:
+        """Answer ``clicks[i]``, which are new to ``states[i]``, for every object ``i``.
+
+        The answers are those of :meth:`Method.step` up to rounding; ``Step.seconds`` is an equal
+        share of the time that all of them took. Raises what ``step`` would raise for any of them.
+        """
+
+
+def step_many(
+    method: Method, states: Sequence[State], clicks: Sequence[Sequence[Click]]
+) -> list[tuple[State, Step]]:
+    """Answer new clicks on several objects: at once by a :class:`BatchMethod`, else in turn.
+
+    Raises
+    ------
+    ValueError: there are not as many states as groups of clicks.
+    """
+    if len(states) != len(clicks):
+        raise ValueError(f"got {len(states)} states and clicks for {len(clicks)} objects")
+    if isinstance(method, BatchMethod):
+        return method.step_many(states, clicks)
+    return [method.step(state, new) for state, new in zip(states, clicks, strict=True)]

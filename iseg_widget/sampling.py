@@ -47,7 +47,7 @@ class HalfPixel:
 
     def image(self, image: Pyramid, box: Box, side: int) -> Array:
         """See :class:`Sampling`."""
-        pixels = image.crop(box, (side, side)).astype(np.float32) / 255.0
+        pixels = np.divide(image.crop(box, (side, side)), 255.0, dtype=np.float32)
         return np.asarray(pixels.transpose(2, 0, 1))
 
     def probability(self, soft: Layers, box: Box, side: int) -> Array:

@@ -30,6 +30,18 @@ class _Entry:
 _Timeline = tuple[_Entry, ...]
 
 
+@dataclass(frozen=True)
+class PendingStep:
+    """Clicks that were taken up and wait for the method's answer; see :meth:`Session.prepare`.
+
+    ``state`` and ``clicks`` are what :meth:`iseg_widget.protocol.Method.step` asks for.
+    """
+
+    clicks: tuple[Click, ...]
+    state: State
+    timeline: tuple[Any, ...]
+
+
 class Session:
     """Everything that happens to one object on one image.
 
@@ -163,11 +175,38 @@ class Session:
 
     def click_many(self, clicks: Sequence[Click]) -> Step:
         """Add clicks that arrived together, as one step."""
+        pending = self.prepare(clicks)
+        answer = self._method.step(pending.state, pending.clicks, trace=self.trace)
+        return self.accept(pending, answer)
+
+    def prepare(self, clicks: Sequence[Click]) -> PendingStep:
+        """Check new clicks and return what the method is to be asked; nothing changes yet.
+
+        Whoever asks methods for several sessions at once (see
+        :func:`iseg_widget.protocol.step_many`) hands each answer to :meth:`accept`; the two
+        together are :meth:`click_many`.
+
+        Raises
+        ------
+        ValueError: there is no click, or one lies outside the image.
+        """
         if not clicks:
-            raise ValueError("click_many needs at least one click")
+            raise ValueError("a step needs at least one click")
         for click in clicks:
             check_inside(click, self.shape)
-        entry = self._answer(self._timeline, tuple(clicks), None)
+        return PendingStep(tuple(clicks), self._state(self._timeline), self._timeline)
+
+    def accept(self, pending: PendingStep, answer: tuple[State, Step]) -> Step:
+        """Add the method's answer to clicks that :meth:`prepare` took up.
+
+        Raises
+        ------
+        ValueError: the session has changed in between, so the answer belongs to no state of it.
+        """
+        if pending.timeline is not self._timeline:
+            raise ValueError("the session has changed since these clicks were prepared")
+        state, step = answer
+        entry = _Entry(pending.clicks, None, state, self._scored(step))
         self._commit((*self._timeline, entry))
         return entry.step
 
@@ -264,14 +303,20 @@ class Session:
     def _answer(
         self, timeline: _Timeline, clicks: tuple[Click, ...], edited: PackedMask | None
     ) -> _Entry:
-        before = timeline[-1].state if timeline else self._start
+        before = self._state(timeline)
         if edited is not None:
             state, step = self._method.edit(before, edited.unpack())
         else:
             state, step = self._method.step(before, clicks, trace=self.trace)
-        if self._truth is not None:
-            step = replace(step, iou=iou(step.mask, self._truth, self._ignore))
-        return _Entry(clicks, edited, state, step)
+        return _Entry(clicks, edited, state, self._scored(step))
+
+    def _state(self, timeline: _Timeline) -> State:
+        return timeline[-1].state if timeline else self._start
+
+    def _scored(self, step: Step) -> Step:
+        if self._truth is None:
+            return step
+        return replace(step, iou=iou(step.mask, self._truth, self._ignore))
 
     def _commit(self, timeline: _Timeline) -> None:
         self._undo.append(self._timeline)

@@ -67,9 +67,35 @@ def test_evaluate_prints_and_writes_the_report(
     report = Report.load(out / "report.json")
     assert report == Report.load(out / "records.jsonl")
     assert report.info.metrics == ("biou",)
+    assert "option radius=3.5" in shown.out
+    assert (out / "run.json").is_file()
     assert cli.main(arguments) == 0
     assert capsys.readouterr().out == shown.out
     assert "another run" in refused(capsys, *arguments, "--stop-iou", "0.9")
+
+
+def test_evaluate_says_how_it_is_to_run(
+    disk: list[dict[str, object]], mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from iseg_widget.evaluation import runner
+
+    seen: dict[str, object] = {}
+    inner = runner.evaluate
+
+    def evaluate(method: object, dataset: object, max_clicks: int, **more: object) -> Report:
+        seen.update(more)
+        for name in ("workers", "executor", "seed"):  # a patched method cannot be sent
+            more[name] = None
+        return inner(method, dataset, max_clicks, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runner, "evaluate", evaluate)
+    arguments = f"evaluate --dataset {mine} --max-clicks 2 --quiet --out {tmp_path / 'run'}"
+    arguments += " --workers 3 --batch 2 --executor ray --seed 7 --weights mine --device cpu"
+    assert cli.main(arguments.split()) == 0
+    expected = {"workers": 3, "batch": 2, "executor": "ray", "seed": 7, "out": tmp_path / "run"}
+    assert {name: seen[name] for name in expected} == expected
+    loaded = {"weights": "mine", "device": "cpu", "options": {}}
+    assert {name: disk[0][name] for name in loaded} == loaded
 
 
 def test_evaluate_fails_when_nothing_could_be_evaluated(
@@ -91,6 +117,9 @@ def test_evaluate_fails_when_nothing_could_be_evaluated(
         ("evaluate --dataset grabcut --root /nowhere", "Looked in: /nowhere"),
         ("evaluate --dataset demo --method nothing", "unknown method 'nothing'"),
         ("evaluate --dataset demo --max-clicks 0", "whole number above 0, got '0'"),
+        ("evaluate --dataset demo --workers 0", "whole number above 0, got '0'"),
+        ("evaluate --dataset demo --seed -1", "expected a whole number from 0, got '-1'"),
+        ("evaluate --dataset demo --executor dask", "invalid choice: 'dask'"),
         ("evaluate --dataset demo --option radius", "expected key=value, got 'radius'"),
         ("evaluate --dataset demo --option wings=2", "unknown option wings"),
         ("methods nothing", "unknown method 'nothing'"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import iseg_widget
@@ -13,6 +15,22 @@ from iseg_widget.clicks import Click
 
 FORMAT = 1
 """Version of the JSON form of records and reports."""
+
+PACKAGES = ("numpy", "opencv-python-headless", "pillow", "scipy", "torch")
+
+LATER = frozenset({"changed", "versions"})
+"""Keys that older files of this format lack."""
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results may depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 @dataclass(frozen=True)
@@ -73,8 +91,10 @@ class RunInfo:
     method, options: the method's name and its options by field.
     weights: fingerprint of the network's weights; ``None`` for a method without.
     dataset, samples, sample_names: the dataset's name, length, and fingerprint of its names.
-    max_clicks, stop_iou, robot, metrics: see :func:`iseg_widget.evaluate`.
-    version: of this package; for information only.
+    max_clicks, stop_iou, metrics: see :func:`iseg_widget.evaluate`.
+    robot: the robot's description.
+    changed: names of the options that are not at their defaults; part of ``options``.
+    version: of this package; for information only, like ``versions`` of what it builds on.
     """
 
     method: str
@@ -87,35 +107,48 @@ class RunInfo:
     stop_iou: float | None
     robot: str
     metrics: tuple[str, ...]
+    changed: tuple[str, ...] = ()
     version: str = field(default_factory=lambda: iseg_widget.__version__)
+    versions: Mapping[str, str] = field(default_factory=versions)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as it goes to JSON."""
         data = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {**data, "options": dict(self.options), "metrics": list(self.metrics)}
+        lists = {"metrics": list(self.metrics), "changed": list(self.changed)}
+        return {**data, "options": dict(self.options), "versions": dict(self.versions), **lists}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RunInfo:
         """Read what :meth:`to_dict` wrote; ``ValueError`` when keys are missing or unknown."""
         values = _checked(cls, data)
-        return cls(**{**values, "metrics": tuple(data["metrics"])})
+        lists = {name: tuple(data.get(name, ())) for name in ("metrics", "changed")}
+        return cls(**{"versions": {}, **values, **lists})
+
+    @property
+    def changed_options(self) -> dict[str, Any]:
+        """The options that are not at their defaults, such as a size chosen for a dataset."""
+        return {name: self.options[name] for name in self.changed}
 
     def differences(self, other: RunInfo) -> list[str]:
-        """Name what differs, each as ``field: mine, not theirs``; the version does not matter."""
+        """Name what differs, each as ``field: mine, not theirs``.
+
+        Versions do not matter, nor which options are at their defaults.
+        """
         mine, theirs = self.to_dict(), other.to_dict()
         return [
             f"{name}: {mine[name]!r}, not {theirs[name]!r}"
             for name in mine
-            if name != "version" and mine[name] != theirs[name]
+            if name not in ("version", "versions", "changed") and mine[name] != theirs[name]
         ]
 
 
 def _checked(cls: type[Record | RunInfo], data: Mapping[str, Any]) -> dict[str, Any]:
     expected = {field.name for field in dataclasses.fields(cls)}
-    if set(data) != expected:
+    missing = expected - set(data) - LATER
+    if missing or not set(data) <= expected:
         raise ValueError(
             f"a {cls.__name__} has the keys {sorted(expected)}; missing "
-            f"{sorted(expected - set(data))}, unknown {sorted(set(data) - expected)}"
+            f"{sorted(missing)}, unknown {sorted(set(data) - expected)}"
         )
     return dict(data)
 
@@ -129,6 +162,20 @@ def plain_options(options: object) -> dict[str, Any]:
     else:
         found = {} if options is None else {"options": options}
     return {name: _plain(value) for name, value in found.items()}
+
+
+def changed_options(options: object) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields that are not at their defaults."""
+    if not dataclasses.is_dataclass(options) or isinstance(options, type):
+        return ()
+    changed = []
+    for item in dataclasses.fields(options):
+        default = item.default
+        if item.default_factory is not dataclasses.MISSING:
+            default = item.default_factory()
+        if getattr(options, item.name) != default:
+            changed.append(item.name)
+    return tuple(changed)
 
 
 def _plain(value: object) -> Any:

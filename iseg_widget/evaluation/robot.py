@@ -10,95 +10,182 @@ prediction and the ground truth mask" (FocalClick Sec. 4.1). What that comes to 
 * the click goes to the first maximum in row-major order, positive when the missed object is
   farther from its border than the wrongly marked background, **negative when they tie**.
 
-The published codes differ only in how they compute distances and in what they do when nothing is
-left to click; each is a strategy here.
+The published codes differ in what they do when nothing is left to click; that is a strategy here.
+They compute distances in float64 (FCA-Net, FocusCut) or float32 (RITM, FocalClick), where equal
+depths may differ in their last digit from call to call; here depths are compared exactly.
+FCA-Net's text says that the first point "will undoubtedly be a positive point" (Sec. 4.1): from
+scratch that follows from the rule, and its code has nothing more.
+
+Other users are in :mod:`iseg_widget.evaluation.noisy_robot` and
+:mod:`iseg_widget.evaluation.replay_robot`; all are :class:`Robot`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click
-from iseg_widget.masks import box_of
+from iseg_widget.evaluation.error_depth import deepest
 
 Mask = NDArray[np.bool_]
-Distance = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+
+
+@runtime_checkable
+class Robot(Protocol):
+    """A simulated user, asked for one click after the other.
+
+    A robot keeps nothing between clicks and between objects, and can be pickled: objects may be
+    evaluated in any order and in any process. One that draws at random takes its numbers from its
+    seed, the sample's name and the count of earlier clicks, so that a click depends on nothing
+    else.
+    """
+
+    @property
+    def name(self) -> str:
+        """What kind of user it is, in a word."""
+
+    @property
+    def description(self) -> str:
+        """Name and parameters in a line; robots that may click differently differ here.
+
+        It is what a run is filed under, and what tells two runs apart. :func:`find_robot` makes
+        the robot from it again, unless the robot holds data.
+        """
+
+    def next_click(
+        self,
+        prediction: Mask,
+        truth: Mask,
+        clicks: Sequence[Click] = (),
+        ignore: Mask | None = None,
+        *,
+        sample: str = "",
+    ) -> Click | None:
+        """Return the next click.
+
+        Parameters
+        ----------
+        prediction, truth: ``(H, W)`` bool.
+        clicks: earlier clicks on this object.
+        ignore: ``(H, W)`` bool, pixels that are no error whatever is predicted there.
+        sample: the sample's name.
+
+        Returns
+        -------
+        The click, or ``None`` when the user has no further one: the object ends there.
+
+        Raises
+        ------
+        ValueError: the masks differ in shape, or an earlier click lies outside.
+        """
 
 
 @dataclass(frozen=True, slots=True)
-class Robot:
-    """A published robot user.
+class PublishedRobot:
+    """The robot user of a published evaluation.
 
     Attributes
     ----------
     name: key in :data:`ROBOTS`.
-    distance: distance of every pixel of an ``(h, w)`` uint8 map to the nearest zero.
     restart: what happens when no error is left to click: click as if nothing had been predicted
         (True), or return a negative click at (0, 0) (False).
     """
 
     name: str
-    distance: Distance
     restart: bool
 
+    @property
+    def description(self) -> str:
+        """The name."""
+        return self.name
 
-def _opencv_distance(region: NDArray[np.uint8]) -> NDArray[np.floating]:
-    return np.asarray(cv2.distanceTransform(region, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+    def next_click(
+        self,
+        prediction: Mask,
+        truth: Mask,
+        clicks: Sequence[Click] = (),
+        ignore: Mask | None = None,
+        *,
+        sample: str = "",
+    ) -> Click:
+        """Return the next click, see :meth:`Robot.next_click`; there always is one."""
+        del sample
+        missed, wrong = errors(prediction, truth, ignore)
+        clicked = check_clicks(clicks, prediction.shape)
+        found = deepest((missed, wrong), clicked)
+        if found is not None:
+            return Click(found.column, found.row, positive=found.error == 0)
+        if self.restart:
+            return ROBOTS["fcanet"].next_click(np.zeros_like(truth), truth, (), ignore)
+        return Click(0, 0, positive=False)
 
 
-def _scipy_distance(region: NDArray[np.uint8]) -> NDArray[np.floating]:
-    from scipy.ndimage import distance_transform_edt
-
-    return np.asarray(distance_transform_edt(region))
-
-
-ROBOTS: dict[str, Robot] = {
+ROBOTS: dict[str, PublishedRobot] = {
     robot.name: robot
     for robot in (
-        Robot("ritm", _opencv_distance, restart=False),
-        Robot("fcanet", _scipy_distance, restart=False),
-        Robot("focuscut", _scipy_distance, restart=True),
+        PublishedRobot("ritm", restart=False),
+        PublishedRobot("fcanet", restart=False),
+        PublishedRobot("focuscut", restart=True),
     )
 }
 """``"ritm"`` (RITM and FocalClick), ``"fcanet"``, ``"focuscut"``: after the code they come from."""
 
 
-def find_robot(name: str) -> Robot:
-    """Return a robot by name; ``ValueError`` names the accepted ones."""
-    if name not in ROBOTS:
-        raise ValueError(f"unknown robot {name!r}; accepted are {', '.join(ROBOTS)}")
-    return ROBOTS[name]
+def find_robot(robot: str | Robot) -> Robot:
+    """Return a robot by name or description; a robot is returned as it is.
 
-
-def _deepest(
-    region: Mask, clicked: Sequence[tuple[int, int]], distance: Distance
-) -> tuple[float, int, int]:
-    """Return the largest distance in ``region`` and the (row, column) of its first occurrence.
-
-    Only the region's box is transformed. That changes nothing: the ring of one pixel around the
-    box holds no region pixel, and for every pixel beyond the ring one on the ring is nearer.
-    (OpenCV's float32 distances may differ in their last digit.)
+    Raises
+    ------
+    ValueError: no robot is called like that; the message names the accepted ones.
+    TypeError: neither a name nor a robot.
     """
-    box = box_of(region)
-    if box is None:
-        return 0.0, 0, 0
-    x0, y0, x1, y1 = box
-    height, width = y1 - y0, x1 - x0
-    padded = np.zeros((height + 2, width + 2), np.uint8)
-    padded[1:-1, 1:-1] = region[y0:y1, x0:x1]
-    depth = distance(padded)[1:-1, 1:-1]
-    for row, column in clicked:
-        if y0 <= row < y1 and x0 <= column < x1:
-            depth[row - y0, column - x0] = 0.0
-    first = int(np.argmax(depth))
-    row, column = divmod(first, width)
-    largest = float(depth[row, column])
-    return (largest, y0 + row, x0 + column) if largest > 0 else (0.0, 0, 0)
+    if not isinstance(robot, str):
+        if not isinstance(robot, Robot):
+            raise TypeError(f"robot must be a name or a Robot, got {type(robot).__name__}")
+        return robot
+    if robot in ROBOTS:
+        return ROBOTS[robot]
+    from iseg_widget.evaluation.noisy_robot import NoisyRobot
+
+    if robot.partition(":")[0] == NoisyRobot.name:
+        return NoisyRobot.parse(robot)
+    accepted = ", ".join([*ROBOTS, f"{NoisyRobot.name}:FIELD=VALUE,…"])
+    raise ValueError(f"unknown robot {robot!r}; accepted are {accepted}")
+
+
+def errors(prediction: Mask, truth: Mask, ignore: Mask | None = None) -> tuple[Mask, Mask]:
+    """Return the missed object and the wrongly marked background, both ``(H, W)`` bool.
+
+    Raises
+    ------
+    ValueError: the masks differ in shape.
+    """
+    for name, array in (("truth", truth), ("ignore", ignore)):
+        if array is not None and array.shape != prediction.shape:
+            raise ValueError(
+                f"{name} has shape {array.shape}, the prediction has {prediction.shape}"
+            )
+    missed = truth & ~prediction
+    wrong = prediction & ~truth
+    if ignore is not None:
+        missed &= ~ignore
+        wrong &= ~ignore
+    return missed, wrong
+
+
+def check_clicks(clicks: Sequence[Click], shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return the clicked pixels (row, column); ``ValueError`` when one lies outside ``shape``."""
+    height, width = shape
+    clicked = [click.pixel for click in clicks]
+    for click, (row, column) in zip(clicks, clicked, strict=True):
+        if not (0 <= row < height and 0 <= column < width):
+            raise ValueError(f"{click} lies outside the {width} x {height} pixels of the masks")
+    return clicked
 
 
 def next_click(
@@ -109,7 +196,7 @@ def next_click(
     *,
     robot: str = "ritm",
 ) -> Click:
-    """Return the click that the robot user gives next.
+    """Return the click that a published robot user gives next.
 
     Parameters
     ----------
@@ -127,26 +214,6 @@ def next_click(
     ------
     ValueError: the masks differ in shape, a previous click lies outside, or the robot is unknown.
     """
-    strategy = find_robot(robot)
-    for name, array in (("truth", truth), ("ignore", ignore)):
-        if array is not None and array.shape != prediction.shape:
-            raise ValueError(
-                f"{name} has shape {array.shape}, the prediction has {prediction.shape}"
-            )
-    clicked = [click.pixel for click in previous_clicks]
-    height, width = prediction.shape
-    for click, (row, column) in zip(previous_clicks, clicked, strict=True):
-        if not (0 <= row < height and 0 <= column < width):
-            raise ValueError(f"{click} lies outside the {width} x {height} pixels of the masks")
-    missed = truth & ~prediction
-    wrong = prediction & ~truth
-    if ignore is not None:
-        missed &= ~ignore
-        wrong &= ~ignore
-    missed_depth, *missed_at = _deepest(missed, clicked, strategy.distance)
-    wrong_depth, *wrong_at = _deepest(wrong, clicked, strategy.distance)
-    positive = missed_depth > wrong_depth
-    if strategy.restart and missed_depth == wrong_depth == 0:
-        return next_click(np.zeros_like(truth), truth, (), ignore, robot="fcanet")
-    row, column = missed_at if positive else wrong_at
-    return Click(column, row, positive)
+    if robot not in ROBOTS:
+        raise ValueError(f"unknown robot {robot!r}; accepted are {', '.join(ROBOTS)}")
+    return ROBOTS[robot].next_click(prediction, truth, previous_clicks, ignore)

@@ -2,137 +2,111 @@
 
 from __future__ import annotations
 
+import math
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from iseg_widget.clicks import Click
-from iseg_widget.datasets.base import Dataset, Sample
+from iseg_widget.datasets.base import Dataset
 from iseg_widget.evaluation import metrics as measures
+from iseg_widget.evaluation.course import (
+    Settings,
+    check_count,
+    choose_robot,
+    evaluate_many,
+)
+from iseg_widget.evaluation.executors import run_executor
+from iseg_widget.evaluation.jobs import MethodFactory, MethodSpec, Order, build, threads_here
+from iseg_widget.evaluation.ray_runner import RayExecutor, run_ray
 from iseg_widget.evaluation.records import (
     Record,
     RunInfo,
+    changed_options,
     names_fingerprint,
     plain_options,
     weights_fingerprint,
 )
 from iseg_widget.evaluation.report import Report
-from iseg_widget.evaluation.robot import find_robot, next_click
-from iseg_widget.evaluation.stream import RecordStream
+from iseg_widget.evaluation.robot import Robot
+from iseg_widget.evaluation.run_folder import RunLog
+from iseg_widget.evaluation.stream import RECORDS, RecordStream, records_path
+from iseg_widget.evaluation.workers import LocalWorker, run_workers
 from iseg_widget.protocol import Method
-from iseg_widget.session import Session
 
-Mask = NDArray[np.bool_]
-Measure = Callable[[Mask, Mask, Mask | None], float]
-
-MEASURES: Mapping[str, Measure] = {"biou": measures.boundary_iou, "assd": measures.assd}
-"""Measures that ``evaluate(metrics=…)`` takes besides the IoU, which is always there."""
+__all__ = ["MethodSpec", "RayExecutor", "Settings", "evaluate"]
 
 _PROGRESS_TARGET = 0.90
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How objects are evaluated; see :func:`evaluate`."""
+class _Plan:
+    """How an evaluation runs; nothing here changes what it finds (up to rounding)."""
 
-    max_clicks: int = 20
-    stop_iou: float | None = None
-    robot: str = "ritm"
-    metrics: tuple[str, ...] = ()
+    workers: int | None = None
+    batch: int = 1
+    executor: Executor | RayExecutor | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise ``ValueError`` for a value outside what is accepted."""
-        if isinstance(self.max_clicks, bool) or not isinstance(self.max_clicks, int):
-            raise TypeError(f"max_clicks must be a whole number, got {self.max_clicks!r}")
-        if self.max_clicks < 1:
-            raise ValueError(f"max_clicks must be at least 1, got {self.max_clicks}")
-        if self.stop_iou is not None and not 0.0 < self.stop_iou <= 1.0:
-            raise ValueError(f"stop_iou must lie in 0..1 (0 excluded), got {self.stop_iou!r}")
-        find_robot(self.robot)
-        unknown = [name for name in self.metrics if name not in MEASURES]
-        if unknown:
-            raise ValueError(
-                f"unknown metrics {', '.join(map(repr, unknown))}; accepted are "
-                f"{', '.join(MEASURES)} (the IoU is always there)"
+        for name in ("workers", "threads"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
+        check_count("batch", self.batch)
+        if not (self.executor is None or isinstance(self.executor, (Executor, RayExecutor))):
+            raise TypeError(
+                'executor must be "ray", a RayExecutor or a concurrent.futures.Executor, got '
+                f"{self.executor!r}"
             )
 
+    @property
+    def here(self) -> bool:
+        """Whether everything happens in this process, one task after another."""
+        return self.executor is None and (self.workers or 1) == 1
 
-@dataclass
-class _Course:
-    """The record of an object while it grows."""
+    def to_dict(self) -> dict[str, Any]:
+        executor = None if self.executor is None else type(self.executor).__name__
+        return {
+            "workers": self.workers,
+            "batch": self.batch,
+            "executor": executor,
+            "threads": self.threads,
+        }
 
-    clicks: list[Click] = field(default_factory=list)
-    ious: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    scores: dict[str, list[float]] = field(default_factory=dict)
-    initial_iou: float = 0.0
-    start_seconds: float = 0.0
-
-    def record(self, name: str, error: str | None = None) -> Record:
-        return Record(
-            name,
-            tuple(self.clicks),
-            tuple(self.ious),
-            tuple(round(value, 6) for value in self.seconds),
-            self.initial_iou,
-            round(self.start_seconds, 6),
-            {metric: tuple(values) for metric, values in self.scores.items()},
-            error,
-        )
-
-
-def _click_through(method: Method, sample: Sample, settings: Settings, course: _Course) -> None:
-    begin = time.perf_counter()
-    session = Session(
-        method, sample.image, mask=sample.initial_mask, truth=sample.mask, ignore=sample.ignore
-    )
-    course.start_seconds = time.perf_counter() - begin
-    mask = session.mask
-    course.initial_iou = measures.iou(mask, sample.mask, sample.ignore)
-    course.scores = {name: [] for name in settings.metrics}
-    enough = 1.0 if settings.stop_iou is None else settings.stop_iou
-    for _ in range(settings.max_clicks):
-        click = next_click(mask, sample.mask, session.clicks, sample.ignore, robot=settings.robot)
-        step = session.click(click.x, click.y, click.positive)
-        mask = step.mask
-        reached = measures.iou(mask, sample.mask, sample.ignore) if step.iou is None else step.iou
-        course.clicks.append(click)
-        course.ious.append(reached)
-        course.seconds.append(step.seconds)
-        for name, values in course.scores.items():
-            values.append(MEASURES[name](mask, sample.mask, sample.ignore))
-        if reached >= enough:
-            break
-
-
-def evaluate_sample(method: Method, dataset: Dataset, index: int, settings: Settings) -> Record:
-    """Evaluate one object; the unit of work of every way to run an evaluation.
-
-    Depends on nothing but its arguments, so that objects may be evaluated in any order and in any
-    process. Whatever goes wrong with the sample or in the method is in the record's ``error``.
-    """
-    name = dataset.names[index]
-    course = _Course()
-    try:
-        _click_through(method, dataset[index], settings, course)
-    except Exception as error:  # noqa: BLE001 (one bad object must not end a run of hours)
-        return course.record(name, f"{type(error).__name__}: {error}")
-    return course.record(name)
-
-
-def _run(
-    method: Method, dataset: Dataset, indices: Sequence[int], settings: Settings
-) -> Iterator[Record]:
-    """Yield a record for every index, in any order: the place for other ways to run."""
-    for index in indices:
-        yield evaluate_sample(method, dataset, index, settings)
+    def run(
+        self,
+        method: Method | MethodFactory,
+        dataset: Dataset,
+        indices: list[int],
+        settings: Settings,
+    ) -> Iterator[Record]:
+        """Yield a record for every index as they come: the place for other ways to run."""
+        if not indices:
+            return
+        if self.here:
+            names = dataset.names
+            objects = ((names[index], partial(dataset.__getitem__, index)) for index in indices)
+            with threads_here(self.threads):
+                yield from evaluate_many(build(method), objects, settings, self.batch)
+            return
+        order = Order(method, dataset, settings, self.batch, self.threads or 1)
+        if isinstance(self.executor, RayExecutor):
+            yield from run_ray(self.executor, order, indices, self.workers)
+        elif self.executor is not None:
+            # One more than there are workers keeps each of them busy.
+            count = self.workers or getattr(self.executor, "_max_workers", None) or os.cpu_count()
+            tasks = order.tasks(indices)
+            yield from run_executor(self.executor, order, tasks, in_flight=(count or 1) + 1)
+        else:
+            count = min(self.workers or 1, math.ceil(len(indices) / self.batch))
+            content = order.pack()
+            yield from run_workers(lambda: LocalWorker(content), count, order.tasks(indices))
 
 
 class _Progress:
@@ -172,7 +146,7 @@ class _Progress:
         self._bar.close()
 
 
-def _resolve(method: Method | str, dataset: Dataset | str) -> tuple[Method, Dataset]:
+def _resolve_dataset(dataset: Dataset | str) -> Dataset:
     if isinstance(dataset, str):
         from iseg_widget.datasets import load
 
@@ -183,23 +157,78 @@ def _resolve(method: Method | str, dataset: Dataset | str) -> tuple[Method, Data
                 f"dataset must be a Dataset or the name of one, got {type(dataset).__name__} "
                 f"without {name}; a list of samples becomes one with datasets.MemoryDataset"
             )
-    if isinstance(method, str):
-        from iseg_widget.methods.registry import load_method
+    return dataset
 
-        method = load_method(method)
-    return method, dataset
+
+def _describe(method: Method, dataset: Dataset, settings: Settings) -> RunInfo:
+    names = dataset.names
+    return RunInfo(
+        method=method.name,
+        options=plain_options(method.options),
+        weights=weights_fingerprint(method),
+        dataset=dataset.name,
+        samples=len(names),
+        sample_names=names_fingerprint(names),
+        max_clicks=settings.max_clicks,
+        stop_iou=settings.stop_iou,
+        robot=settings.robot.description,
+        metrics=settings.metrics,
+        changed=changed_options(method.options),
+    )
+
+
+@dataclass
+class _Results:
+    """Records by name, and where they are written."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    stream: RecordStream | None = None
+
+    def add(self, record: Record) -> None:
+        self.records[record.name] = record
+        if self.stream is not None:
+            self.stream.add(record)
+
+
+@contextmanager
+def _results(
+    out: str | os.PathLike[str] | None,
+    info: RunInfo,
+    names: Sequence[str],
+    wanted: Sequence[str],
+    conditions: dict[str, Any],
+) -> Iterator[_Results]:
+    """Take up what an earlier run left in ``out``, and write there what comes."""
+    if out is None:
+        yield _Results()
+        return
+    path = records_path(out)
+    with RecordStream(path, info) as stream:
+        before = stream.records
+        done = {n: before[n] for n in wanted if n in before and before[n].error is None}
+        log = RunLog(path.parent, info, conditions, len(done)) if path.name == RECORDS else None
+        results = _Results(done, stream)
+        yield results
+        stream.finish(names)
+        if log is not None:
+            log.end(len(results.records))
 
 
 def evaluate(  # noqa: PLR0913 (a run is described here and nowhere else)
-    method: Method | str,
+    method: Method | MethodFactory | str,
     dataset: Dataset | str,
     max_clicks: int = 20,
     *,
     stop_iou: float | None = None,
-    robot: str = "ritm",
+    robot: str | Robot = "ritm",
     metrics: Sequence[str] = (),
+    seed: int | None = None,
     limit: int | None = None,
     out: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    batch: int = 1,
+    executor: Executor | RayExecutor | Literal["ray"] | None = None,
+    threads: int | None = None,
     progress: bool = True,
 ) -> Report:
     """Let a robot user click through a dataset (the protocol of FocalClick Sec. 4.1).
@@ -208,59 +237,77 @@ def evaluate(  # noqa: PLR0913 (a run is described here and nowhere else)
     that is scored, and that the robot sees, is the one a user would get. The threshold is among
     the method's options for that reason.
 
+    What is evaluated depends on the parameters down to ``limit`` only; those after it say how.
+    They change nothing but the times (and, with another ``batch`` or number of threads, the last
+    digits of what the networks say). Settings that papers change for a dataset, such as a larger
+    input, are options of the method; the report names those that are not at their defaults.
+
     Parameters
     ----------
-    method: a loaded method, or a name for :func:`iseg_widget.load_method`.
-    dataset: a dataset, or a name for :func:`iseg_widget.datasets.load`.
+    method: a loaded method, a name for :func:`iseg_widget.load_method`, or something that makes a
+        method when it is called, such as a :class:`~iseg_widget.evaluation.jobs.MethodSpec`.
+        Workers get a loaded method with its weights; a name or a spec they load for themselves.
+    dataset: a dataset, or a name for :func:`iseg_widget.datasets.load`. Workers read it for
+        themselves; the samples of a ``MemoryDataset`` are sent.
     max_clicks: clicks per object; an object that needs more counts as a failure.
     stop_iou: an object is done at this IoU. ``None``: only when its mask is perfect, so that all
         measures can be had. Lower saves time: the published evaluations of RITM and FocalClick
         stop at the highest target of interest. Targets above cannot be reported then.
-    robot: which published robot clicks, see :mod:`iseg_widget.evaluation.robot`.
-    metrics: further measures at every click: ``"biou"`` and ``"assd"``.
+    robot: who clicks: a :class:`~iseg_widget.evaluation.robot.Robot`, or the name or description
+        of one (:func:`~iseg_widget.evaluation.robot.find_robot`).
+    metrics: further measures at every click, of :mod:`iseg_widget.evaluation.measures`.
+    seed: for a robot that draws random numbers, instead of its own; each object has its own
+        series, whatever the order they are evaluated in.
     limit: evaluate only the first objects.
-    out: file of JSON lines that takes each record at once. When it is there already and belongs to
-        the same run, its objects are not evaluated again, except faulty ones.
+    out: folder of the run: ``records.jsonl`` takes each record at once, ``run.json`` tells what
+        was run, how and where. Or the name of a ``.jsonl`` file, for the records alone. When they
+        are there already and belong to the same run, its objects are not evaluated again, except
+        faulty ones. A run may be killed at any moment and continued so.
+    workers: processes, or actors of Ray, that evaluate objects at the same time. Default: this
+        process alone, or all actors the cluster has CPUs for. One that dies is replaced, and its
+        objects are redone; an object over which three have died is faulty.
+    batch: objects that advance in lock-step, so that a
+        :class:`~iseg_widget.protocol.BatchMethod` answers for all of them in one pass; worthwhile
+        on a GPU. Their images are in memory together.
+    executor: any ``concurrent.futures.Executor`` to evaluate objects by, or ``"ray"`` or a
+        :class:`~iseg_widget.evaluation.ray_runner.RayExecutor` for a Ray cluster.
+    threads: CPU threads of torch and OpenCV: of each worker (default 1), or here while it runs.
     progress: show a bar with the running NoC.
 
     Returns
     -------
-    Report over all objects (up to ``limit``). Objects that could not be read or evaluated are in
-    its :attr:`~iseg_widget.evaluation.report.Report.faulty`.
+    Report over all objects (up to ``limit``), in the dataset's order. Objects that could not be
+    read or evaluated are in its :attr:`~iseg_widget.evaluation.report.Report.faulty`.
 
     Raises
     ------
-    ValueError, TypeError: an argument is outside what is accepted, or ``out`` holds another run.
+    ValueError, TypeError: an argument is outside what is accepted, ``out`` holds another run or is
+        being written, or workers are wanted for what cannot be pickled.
+    RuntimeError: workers die before they have begun, or the executor broke.
+    ImportError: Ray is wanted and not installed.
     """
-    settings = Settings(max_clicks, stop_iou, robot, tuple(metrics))
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit must be at least 1, got {limit}")
-    method, dataset = _resolve(method, dataset)
+    settings = Settings(max_clicks, stop_iou, choose_robot(robot, seed), tuple(metrics))
+    if limit is not None:
+        check_count("limit", limit)
+    plan = _Plan(workers, batch, RayExecutor() if executor == "ray" else executor, threads)
+    dataset = _resolve_dataset(dataset)
+    made: Method | MethodFactory = MethodSpec(method) if isinstance(method, str) else method
+    loaded = build(made)
+    info = _describe(loaded, dataset, settings)
+    title = f"{loaded.name} on {dataset.name}"
+    if plan.here:
+        made = loaded
+    del loaded  # workers that load a method leave no use for one here
     names = dataset.names
-    info = RunInfo(
-        method=method.name,
-        options=plain_options(method.options),
-        weights=weights_fingerprint(method),
-        dataset=dataset.name,
-        samples=len(names),
-        sample_names=names_fingerprint(names),
-        max_clicks=max_clicks,
-        stop_iou=stop_iou,
-        robot=robot,
-        metrics=settings.metrics,
-    )
     wanted = names[:limit]
-    with RecordStream(out, info) if out is not None else nullcontext() as stream:
-        before = {} if stream is None else stream.records
-        done = {n: before[n] for n in wanted if n in before and before[n].error is None}
+    conditions = {**plan.to_dict(), "limit": limit}
+    with _results(out, info, names, wanted, conditions) as results:
+        done = results.records
         todo = [index for index, name in enumerate(wanted) if name not in done]
-        title = f"{method.name} on {dataset.name}"
         bar = _Progress(len(wanted), title, settings, done.values(), show=progress)
         try:
-            for record in _run(method, dataset, todo, settings):
-                done[record.name] = record
-                if stream is not None:
-                    stream.add(record)
+            for record in plan.run(made, dataset, todo, settings):
+                results.add(record)
                 bar.add(record)
         finally:
             bar.close()

@@ -32,6 +32,7 @@ from iseg_widget.methods.focalclick_published import PublishedRules
 from iseg_widget.methods.focalclick_rules import (
     CoarseAnswer,
     FocalClickOptions,
+    Look,
     PaperRules,
     Rules,
     State,
@@ -86,34 +87,65 @@ class FocalClick:
         self, state: State, clicks: Sequence[Click], *, trace: bool = False
     ) -> tuple[State, Step]:
         """Answer new clicks in one pass; several at once share the crops."""
-        began = time.perf_counter()
-        check_step(clicks, state.shape)
-        every = (*state.clicks, *clicks)
-        fed, target = self.rules.look(state, every, clicks)
-        recorded: dict[str, NDArray[np.generic]] = {}
-        coarse = self._segment(state, every, fed, recorded if trace else None)
-        logits = coarse.logits[0, 0].float().cpu().numpy()
-        patch = self.sampling.coarse(fed, target, logits)
-        answer = CoarseAnswer(target, logits, Layers(state.shape).pasted(patch))
-        soft = answer.soft
-        views = [View("target_crop", target)]
-        focus = self.rules.focus(state, answer, clicks)
-        if focus is not None:
-            refined = self._refine(state, every, target, focus, coarse)
-            values = refined.refined[0, 0].float().cpu().numpy()
-            under = self.rules.under(state, answer, len(every))
-            soft = under.pasted(self.sampling.refined(focus, values))
-            views.append(View("focus_crop", focus))
-            if trace:
-                recorded |= _refiner_trace(refined)
-        packed = PackedMask.pack(self.rules.mask(state, soft, target, clicks, len(every)))
-        following = replace(state, clicks=every, soft=soft, packed=packed, region=target)
-        seconds = time.perf_counter() - began
-        return following, Step(tuple(clicks), soft, packed, tuple(views), recorded, seconds)
+        return self._answer([state], [clicks], trace=trace)[0]
 
-    def _tensor(self, array: NDArray[np.float32]) -> Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(array))[None].to(self.device)
-        return tensor.contiguous(memory_format=torch.channels_last)
+    def step_many(
+        self, states: Sequence[State], clicks: Sequence[Sequence[Click]]
+    ) -> list[tuple[State, Step]]:
+        """See :meth:`iseg_widget.protocol.BatchMethod.step_many`.
+
+        All crops have the same size, so one pass of the Segmentor and one of the Refiner answer
+        for all objects.
+        """
+        return self._answer(states, clicks, trace=False) if states else []
+
+    def _answer(
+        self, states: Sequence[State], clicks: Sequence[Sequence[Click]], *, trace: bool
+    ) -> list[tuple[State, Step]]:
+        began = time.perf_counter()
+        courses = [_Course(state, tuple(new)) for state, new in zip(states, clicks, strict=True)]
+        for course in courses:
+            check_step(course.new, course.state.shape)
+            course.look = self.rules.look(course.state, course.every, course.new)
+        coarse = self._segment(courses, trace=trace)
+        logits = _numpy(coarse.logits)
+        focused: dict[int, tuple[_Course, Box]] = {}
+        for index, course in enumerate(courses):
+            fed, target = course.look
+            patch = self.sampling.coarse(fed, target, logits[index])
+            soft = Layers(course.state.shape).pasted(patch)
+            course.coarse = CoarseAnswer(target, logits[index], soft)
+            course.soft = soft
+            course.focus = self.rules.focus(course.state, course.coarse, course.new)
+            if course.focus is not None:
+                focused[index] = course, course.focus
+        if focused:
+            if len(focused) < len(courses):
+                coarse = Coarse(*(part[list(focused)] for part in coarse))
+            self._refine(list(focused.values()), coarse, trace=trace)
+        following = [self._following(course) for course in courses]
+        seconds = (time.perf_counter() - began) / len(courses)
+        return [
+            (state, Step(c.new, state.soft, state.packed, c.views, c.recorded, seconds))
+            for c, state in zip(courses, following, strict=True)
+        ]
+
+    def _following(self, course: _Course) -> State:
+        """State after the clicks: progressive merge of what the networks said."""
+        state, count = course.state, len(course.every)
+        mask = self.rules.mask(state, course.soft, course.look.target, course.new, count)
+        return replace(
+            state,
+            clicks=course.every,
+            soft=course.soft,
+            packed=PackedMask.pack(mask),
+            region=course.look.target,
+        )
+
+    def _tensor(self, arrays: Sequence[NDArray[np.float32]]) -> Tensor:
+        """Stack ``(C, h, w)`` maps; channels last, as the network is laid out."""
+        stacked = np.stack([array.transpose(1, 2, 0) for array in arrays])
+        return torch.from_numpy(stacked).to(self.device).permute(0, 3, 1, 2)
 
     def _click_maps(
         self, clicks: Sequence[Click], box: Box, fed: NetworkInput
@@ -122,52 +154,91 @@ class FocalClick:
         points = self.sampling.clicks(to_array(clicks), box, fed.side)
         return disks(points, (fed.side, fed.side), fed.radius)
 
-    def _segment(
-        self,
-        state: State,
-        clicks: Sequence[Click],
-        box: Box,
-        recorded: dict[str, NDArray[np.generic]] | None,
-    ) -> Coarse:
+    def _segment(self, courses: Sequence[_Course], *, trace: bool) -> Coarse:
+        """Coarse segmentation of every target crop."""
         fed = self.network.geometry.inputs[self.options.version]
-        previous = self.sampling.probability(state.soft, box, fed.side)
-        maps = self._click_maps(clicks, box, fed)
+        images, interactions = [], []
+        for course in courses:
+            state, box = course.state, course.look.fed
+            previous = self.sampling.probability(state.soft, box, fed.side)
+            maps = self._click_maps(course.every, box, fed)
+            images.append(self.sampling.image(state.image, box, fed.side))
+            interactions.append(np.concatenate([previous[None], maps]))
         # Inference mode belongs to the thread, so it is entered here and not by the caller.
         with torch.inference_mode():
-            coarse = self.network.segment(
-                self._tensor(self.sampling.image(state.image, box, fed.side)),
-                self._tensor(np.concatenate([previous[None], maps])),
-            )
-        if recorded is not None:
-            recorded["previous_mask"] = previous
-            recorded["positive_clicks"], recorded["negative_clicks"] = maps
-            recorded["coarse"] = sigmoid(coarse.logits[0, 0].float().cpu().numpy())
+            coarse = self.network.segment(self._tensor(images), self._tensor(interactions))
+        if trace:
+            names = ("previous_mask", "positive_clicks", "negative_clicks")
+            for index, course in enumerate(courses):
+                course.recorded.update(zip(names, interactions[index], strict=True))
+                course.recorded["coarse"] = sigmoid(_numpy(coarse.logits)[index])
         return coarse
 
     def _refine(
-        self, state: State, clicks: Sequence[Click], target: Box, focus: Box, coarse: Coarse
-    ) -> Refined:
+        self, focused: Sequence[tuple[_Course, Box]], coarse: Coarse, *, trace: bool
+    ) -> None:
+        """Refine every focus crop and paste it; ``coarse`` holds the answers to these objects."""
         fed = self.network.geometry.refiner
         side = coarse.logits.shape[-1]
-        scale_x, scale_y = side / (target[2] - target[0]), side / (target[3] - target[1])
-        box = [
-            (focus[0] - target[0]) * scale_x,
-            (focus[1] - target[1]) * scale_y,
-            (focus[2] - target[0]) * scale_x,
-            (focus[3] - target[1]) * scale_y,
-        ]
-        with torch.inference_mode():
-            return self.network.refine(
-                self._tensor(self.sampling.image(state.image, focus, fed.side)),
-                self._tensor(self._click_maps(clicks, focus, fed)),
-                coarse,
-                torch.tensor([box], dtype=torch.float32, device=self.device),
+        images, maps, boxes = [], [], []
+        for course, focus in focused:
+            target = course.look.target
+            scale_x, scale_y = side / (target[2] - target[0]), side / (target[3] - target[1])
+            boxes.append(
+                [
+                    (focus[0] - target[0]) * scale_x,
+                    (focus[1] - target[1]) * scale_y,
+                    (focus[2] - target[0]) * scale_x,
+                    (focus[3] - target[1]) * scale_y,
+                ]
             )
+            images.append(self.sampling.image(course.state.image, focus, fed.side))
+            maps.append(self._click_maps(course.every, focus, fed))
+        with torch.inference_mode():
+            refined = self.network.refine(
+                self._tensor(images),
+                self._tensor(maps),
+                coarse,
+                torch.tensor(boxes, dtype=torch.float32, device=self.device),
+            )
+        values = _numpy(refined.refined)
+        for index, (course, focus) in enumerate(focused):
+            under = self.rules.under(course.state, course.coarse, len(course.every))
+            # A copy, or every state would keep the answers to all objects alive.
+            course.soft = under.pasted(self.sampling.refined(focus, values[index].copy()))
+            if trace:
+                course.recorded.update(_refiner_trace(refined, index))
 
 
-def _refiner_trace(refined: Refined) -> Trace:
+class _Course:
+    """What becomes of the new clicks on one object between the passes of the networks."""
+
+    look: Look
+    coarse: CoarseAnswer
+    soft: Layers
+    focus: Box | None = None
+
+    def __init__(self, state: State, new: tuple[Click, ...]) -> None:
+        self.state = state
+        self.new = new
+        self.every = (*state.clicks, *new)
+        self.recorded: dict[str, NDArray[np.generic]] = {}
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The crops that were looked at."""
+        target = View("target_crop", self.look.target)
+        return (target,) if self.focus is None else (target, View("focus_crop", self.focus))
+
+
+def _numpy(maps: Tensor) -> NDArray[np.float32]:
+    """Return ``(N, 1, h, w)`` maps as ``(N, h, w)`` float32."""
+    return np.asarray(maps[:, 0].float().cpu().numpy())
+
+
+def _refiner_trace(refined: Refined, index: int) -> Trace:
     return {
-        name: sigmoid(getattr(refined, field)[0, 0].float().cpu().numpy())
+        name: sigmoid(_numpy(getattr(refined, field))[index])
         for name, field in (
             ("focus_coarse", "coarse"),
             ("detail", "detail"),

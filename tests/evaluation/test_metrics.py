@@ -123,6 +123,60 @@ def test_noc_against_a_plain_loop(values: list[list[float]], target: float):
     assert failures <= metrics.nof(values, target, convention="at_limit")
 
 
+def test_a_hundred_clicks_and_twenty_of_them():
+    rng = np.random.default_rng(0)
+    slow = np.sort(rng.random((12, 100)), axis=1)  # FocusCut Table 5: NoC and NoF of 100 clicks
+    needed = [1 + next((k for k, v in enumerate(row) if v >= 0.9), 99) for row in slow]
+    assert metrics.noc(slow, 0.9, 100) == pytest.approx(np.mean(needed))
+    assert metrics.noc(slow, 0.9, 20) == pytest.approx(np.mean(np.minimum(needed, 20)))
+    never = np.count_nonzero(slow[:, -1] < 0.9)
+    assert metrics.nof(slow, 0.9, 100) == never
+    assert metrics.nof(slow, 0.9, 20) == np.count_nonzero(slow[:, 19] < 0.9)
+
+
+@given(curves, st.floats(0, 1), st.integers(1, 25))
+def test_the_histogram_holds_every_object_once(values: list[list[float]], target: float, most: int):
+    found = metrics.click_histogram(values, target, most)
+    assert found.reached.shape == (most,)
+    assert found.reached.sum() + found.failed == len(values)
+    assert found.failed == metrics.nof(values, target, most)
+    clicks = (found.reached * np.arange(1, most + 1)).sum() + most * found.failed
+    assert clicks / len(values) == pytest.approx(metrics.noc(values, target, most))
+    assert found.within[-1] == len(values) - found.failed
+
+
+def test_a_histogram_by_hand():
+    found = metrics.click_histogram([[0.9], [0.1, 0.9], [0.2, 0.95], [0.1]], 0.9, 4)
+    np.testing.assert_array_equal(found.reached, [1, 2, 0, 0])
+    np.testing.assert_array_equal(found.within, [1, 3, 3, 3])
+    assert found.failed == 1
+
+
+@given(curves, st.integers(1, 25))
+def test_the_mean_curve_is_the_iou_after_every_click(values: list[list[float]], most: int):
+    found = metrics.mean_curve(values, most)
+    np.testing.assert_allclose(found, [metrics.iou_at(values, k) for k in range(1, most + 1)])
+    initial = [0.25] * len(values)
+    np.testing.assert_allclose(metrics.mean_curve(values, most, initial), [0.25, *found])
+
+
+def test_the_mean_curve_without_curves_and_with_too_few_initial_values():
+    assert np.isnan(metrics.mean_curve([], 3)).all()
+    assert metrics.mean_curve([], 3, []).shape == (4,)
+    with pytest.raises(ValueError, match="initial holds 1 values for 2 curves"):
+        metrics.mean_curve([[0.1], [0.2]], 3, [0.0])
+
+
+def test_seconds_are_those_of_the_clicks_that_were_made():
+    seconds = [[1.0, 2.0, 3.0], [3.0], []]
+    assert metrics.seconds_per_click(seconds) == 9 / 4
+    assert np.isnan(metrics.seconds_per_click([]))
+    mean, count = metrics.per_click(seconds, 4)
+    np.testing.assert_array_equal(mean, [2, 2, 3, np.nan])
+    np.testing.assert_array_equal(count, [2, 1, 1, 0])
+    np.testing.assert_array_equal(metrics.per_click([[np.nan, 1], [4, 3]], 1)[0], [4])
+
+
 def test_curves_keep_their_last_value_and_are_cut():
     stacked = metrics.stack_curves([[0.5, 0.7], [0.1, 0.2, 0.3, 0.4]], 3)
     np.testing.assert_array_equal(stacked, [[0.5, 0.7, 0.7], [0.1, 0.2, 0.3]])
@@ -145,7 +199,13 @@ def test_refusals_say_what_is_accepted():
     with pytest.raises(ValueError, match="curve 1 must hold at least one"):
         metrics.noc([[0.5], []], 0.9)
     small, large = np.ones((2, 2), bool), np.ones((3, 3), bool)
-    for measure in (metrics.iou, metrics.boundary_iou, metrics.assd):
+    for measure in (
+        metrics.iou,
+        metrics.boundary_iou,
+        metrics.assd,
+        metrics.hamming_distance,
+        metrics.coverage_score,
+    ):
         with pytest.raises(ValueError, match=r"\(3, 3\)"):
             measure(small, large)
 

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import distance_transform_edt
 
 from iseg_widget.clicks import Click
-from iseg_widget.evaluation import robot
-from iseg_widget.evaluation.robot import ROBOTS, next_click
+from iseg_widget.evaluation.noisy_robot import NoisyRobot
+from iseg_widget.evaluation.replay_robot import ReplayRobot
+from iseg_widget.evaluation.robot import ROBOTS, Robot, find_robot, next_click
 
 RECORDED = {
     # recorded code: our strategy
@@ -88,32 +90,9 @@ def test_it_is_the_deepest_pixel_of_the_whole_padded_maps(stack: np.ndarray):
     positive = depth[0].max() > depth[1].max()
     deepest = depth[0] if positive else depth[1]
     y, x = np.unravel_index(np.argmax(deepest), deepest.shape)
-    for name in ("ritm", "fcanet"):
+    for name in ROBOTS if depth[0].any() or depth[1].any() else ("ritm", "fcanet"):
         expected = Click(int(x), int(y), bool(positive))
         assert next_click(prediction, truth, (), ignore, robot=name) == expected
-
-
-@settings(max_examples=25)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["ritm", "fcanet"]))
-def test_the_cropped_transform_gives_the_full_one(seed: int, name: str):
-    rng = np.random.default_rng(seed)
-    height, width = rng.integers(40, 400, 2)
-    region = np.zeros((height, width), bool)
-    for _ in range(rng.integers(1, 5)):
-        rows, columns = np.ogrid[:height, :width]
-        centre = rng.random(2) * (height, width)
-        half = 1 + rng.random(2) * (height, width) / 4
-        region |= ((rows - centre[0]) / half[0]) ** 2 + ((columns - centre[1]) / half[1]) ** 2 < 1
-    region &= rng.random((height, width)) > 0.001
-    distance = ROBOTS[name].distance
-    full = distance(np.pad(region.astype(np.uint8), 1))[1:-1, 1:-1]
-    depth, row, column = robot._deepest(region, (), distance)
-    if name == "fcanet":
-        expected = np.unravel_index(np.argmax(full), full.shape) if region.any() else (0, 0)
-        assert (depth, row, column) == (full.max(), *expected)
-    else:  # OpenCV's float32 distances depend on the map's width in their last digit
-        assert depth == pytest.approx(full.max(), rel=1e-5)
-        assert full[row, column] == pytest.approx(full.max(), rel=1e-5)
 
 
 @given(masks(10))
@@ -156,3 +135,49 @@ def test_refusals_say_what_is_accepted():
         next_click(mask, mask, (), mask.T)
     with pytest.raises(ValueError, match="outside the 5 x 4"):
         next_click(mask, mask, [Click(5, 0)])
+
+
+def test_a_perfect_prediction_is_answered_as_published():
+    truth = np.zeros((20, 30), bool)
+    truth[4:15, 6:17] = True
+    before = [Click(11, 9)]
+    for name in ("ritm", "fcanet"):
+        assert next_click(truth, truth, before, robot=name) == Click(0, 0, positive=False)
+    assert next_click(truth, truth, before, robot="focuscut") == Click(11, 9)
+    assert next_click(truth, truth, before, ~truth, robot="focuscut") == Click(11, 9)
+
+
+def test_the_first_click_from_scratch_is_positive_as_fca_net_says():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        truth = rng.random((12, 15)) < rng.random()
+        truth[3, 4] = True
+        assert all(next_click(np.zeros_like(truth), truth, robot=n).positive for n in ROBOTS)
+
+
+@pytest.mark.parametrize(
+    "robot",
+    [*ROBOTS.values(), NoisyRobot(), ReplayRobot({"a": [Click(1, 1)]})],
+    ids=lambda robot: robot.name,
+)
+def test_every_robot_fits_the_protocol_and_travels(robot: Robot):
+    assert isinstance(robot, Robot)
+    assert find_robot(robot) is robot
+    assert pickle.loads(pickle.dumps(robot)) == robot
+    assert isinstance(robot.description, str)
+    assert robot.description.startswith(robot.name)
+    mask = np.zeros((3, 3), bool)
+    assert robot.next_click(mask, ~mask, sample="a") == Click(1, 1)
+
+
+def test_a_name_or_description_finds_its_robot():
+    for name in ROBOTS:
+        assert find_robot(name) is ROBOTS[name]
+        assert find_robot(name).description == name
+    assert find_robot("noisy") == NoisyRobot()
+    noisy = NoisyRobot("focuscut", "inner", 2.5, "image", 0.1, 7)
+    assert find_robot(noisy.description) == noisy
+    with pytest.raises(ValueError, match="accepted are ritm, fcanet, focuscut, noisy:FIELD"):
+        find_robot("human")
+    with pytest.raises(TypeError, match="a name or a Robot, got int"):
+        find_robot(3)  # type: ignore[arg-type]

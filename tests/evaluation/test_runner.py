@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from iseg_widget.evaluation.report import Report
 from iseg_widget.evaluation.robot import next_click
 from iseg_widget.evaluation.runner import evaluate
 from iseg_widget.masks import iou
-from iseg_widget.protocol import Step
+from iseg_widget.protocol import Step, View
 from iseg_widget.session import Session
 from tests.evaluation.closed_form import DiskMethod, DiskOptions, rectangle, rectangles
 
@@ -225,8 +226,11 @@ def test_a_foreign_file_is_refused_and_kept(tmp_path: Path):
     with pytest.raises(ValueError, match=r"notes\.jsonl, line 1"):
         run(out=out)
     assert out.read_text("utf-8") == '{"my": "notes"}\n'
-    with pytest.raises(ValueError, match="is a folder"):
-        run(out=tmp_path)
+    note = tmp_path / "note.jsonl"
+    note.write_text("one line without an end", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"note\.jsonl, line 1"):
+        run(out=note)
+    assert note.read_text("utf-8") == "one line without an end"
 
 
 def test_extra_metrics_are_measured_at_every_click():
@@ -294,3 +298,18 @@ def test_the_robot_needs_no_torch():
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False
     )
     assert found.returncode == 0, found.stderr
+
+
+def test_measures_see_the_masks_and_the_views():
+    class Looking(DiskMethod):
+        def step(self, *args: object, **more: object) -> tuple[object, Step]:  # type: ignore[override]
+            state, step = super().step(*args, **more)  # type: ignore[arg-type]
+            return state, replace(step, views=(View("target_crop", (0, 0, 24, 12)),))
+
+    names = ("hamming", "coverage", "target_crop_area", "focus_crop_area")
+    report = run(Looking(), max_clicks=2, metrics=names)
+    for record in report.records:
+        assert record.scores["target_crop_area"] == (0.125, 0.125)
+        assert record.scores["focus_crop_area"] == (0.0, 0.0)
+        assert all(0 < value < 1 for value in record.scores["hamming"])
+        assert all(0 < value <= 1 for value in record.scores["coverage"])
