@@ -72,16 +72,18 @@ def list_weights() -> tuple[WeightsRecord, ...]:
 
 def networks() -> dict[str, Callable[[], nn.Module]]:
     """Return the architectures that weights may name, as constructors."""
-    from iseg_widget.networks.fca_net import FCANetwork
+    from iseg_widget.networks.fca_net import FCANetLite0, FCANetwork
     from iseg_widget.networks.focalclick import FocalClickLite0
     from iseg_widget.networks.focalclick_published import RELEASED
-    from iseg_widget.networks.focuscut import FocusCutNetwork
+    from iseg_widget.networks.focuscut import FocusCutLite0, FocusCutNetwork
 
     return {
         "focalclick-lite0": FocalClickLite0,
         **RELEASED,
+        "fcanet-lite0": FCANetLite0,
         "fcanet-resnet101": lambda: FCANetwork("resnet101"),
         "fcanet-res2net101": lambda: FCANetwork("res2net101"),
+        "focuscut-lite0": FocusCutLite0,
         "focuscut-resnet50": lambda: FocusCutNetwork("resnet50"),
         "focuscut-resnet101": lambda: FocusCutNetwork("resnet101"),
     }
