@@ -197,7 +197,7 @@ def _methods(arguments: argparse.Namespace) -> int:
 
 
 def _models(_: argparse.Namespace) -> int:
-    from iseg_widget.weights.registry import list_weights
+    from iseg_widget.weights.registry import list_published, list_weights
 
     for record in list_weights():
         state = "" if record.path.is_file() else "  (file is missing)"
@@ -207,6 +207,10 @@ def _models(_: argparse.Namespace) -> int:
         for dataset, scores in record.scores.items():
             listed = ", ".join(f"{name} {value:g}" for name, value in scores.items())
             print(f"{'':<24} {dataset}: {listed}")
+    print("\nPublished by the methods' authors, not in the package:\n")
+    for entry in list_published():
+        print(f"{entry.name:<36} {entry.method:<12} {entry.licence or 'no licence stated'}")
+        print(f"{'':<36} {entry.where}")
     return 0
 
 

@@ -188,7 +188,11 @@ def test_methods_and_models_are_listed(capsys: pytest.CaptureFixture[str]):
     assert cli.main(["methods", "focalclick"]) == 0
     assert "--option r_tc=1.4" in capsys.readouterr().out
     assert cli.main(["models"]) == 0
-    assert capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.index("focalclick-lite0") < shown.index("not in the package")
+    assert "focuscut-resnet50 " in shown
+    assert "https://github.com/frazerlin/focuscut" in shown
+    assert "released no weights" in shown
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from torch import Tensor
 from iseg_widget.clicks import Click, check_step
 from iseg_widget.encode import gaussians
 from iseg_widget.masks import PackedMask, components_at, progressive_merge
-from iseg_widget.networks.fca_net import FCANetwork, Prediction
+from iseg_widget.networks.fca_net import FCANetLite0, FCANetwork, Prediction
 from iseg_widget.networks.layers import resize
 from iseg_widget.protocol import Step
 from iseg_widget.views import Box, cut, mask_layers, sigmoid
@@ -196,7 +196,9 @@ class FCANet:
 
     name = "fca_net"
 
-    def __init__(self, network: FCANetwork, options: FCANetOptions | None = None) -> None:
+    def __init__(
+        self, network: FCANetwork | FCANetLite0, options: FCANetOptions | None = None
+    ) -> None:
         self.network = network
         self.options = options or FCANetOptions()
         self.device = next(network.parameters()).device

@@ -41,7 +41,7 @@ from iseg_widget.methods.focuscut_rules import (
     write_turn,
     zoom_box,
 )
-from iseg_widget.networks.focuscut import FocusCutNetwork
+from iseg_widget.networks.focuscut import FocusCutLite0, FocusCutNetwork
 from iseg_widget.protocol import Step, View
 from iseg_widget.views import Box, cut, intersect, mask_layers, whole
 
@@ -111,7 +111,11 @@ class FocusCut:
 
     name = "focuscut"
 
-    def __init__(self, network: FocusCutNetwork, options: FocusCutOptions | None = None) -> None:
+    def __init__(
+        self,
+        network: FocusCutNetwork | FocusCutLite0,
+        options: FocusCutOptions | None = None,
+    ) -> None:
         self.network = network
         self.options = options or FocusCutOptions()
         self.device = next(network.parameters()).device

@@ -190,7 +190,7 @@ class HRNetOCR(nn.Module):
     def __init__(self, width: int, ocr_width: int, *, small: bool = False) -> None:
         super().__init__()
         blocks, modules = (2, (1, 3, 2)) if small else (4, (1, 4, 3))
-        branches = [width * 2**index for index in range(4)]
+        branches = self.widths = [width * 2**index for index in range(4)]
         self.conv1 = nn.Conv2d(3, STEM_CHANNELS, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
         self.conv2 = nn.Conv2d(STEM_CHANNELS, STEM_CHANNELS, 3, 2, 1, bias=False)
@@ -248,8 +248,8 @@ class HRNetOCR(nn.Module):
             x = x + maps
         return torch.relu(self.bn2(self.conv2(x)))
 
-    def trunk(self, x: Tensor) -> Tensor:
-        """Return all branches at stride 4, concatenated, ``(N, 15 * width, H/4, W/4)``."""
+    def branches(self, x: Tensor) -> list[Tensor]:
+        """Return the four branches, ``width``, 2, 4 and 8 ``width`` channels at strides 4 to 32."""
         x = self.layer1(x)
         maps = self.stage2([layer(x) for layer in self.transition1])
         for transition, stage in (
@@ -258,6 +258,11 @@ class HRNetOCR(nn.Module):
         ):
             sources = [*maps, maps[-1]]
             maps = stage([layer(y) for layer, y in zip(transition, sources, strict=True)])
+        return list(maps)
+
+    def trunk(self, x: Tensor) -> Tensor:
+        """Return all branches at stride 4, concatenated, ``(N, 15 * width, H/4, W/4)``."""
+        maps = self.branches(x)
         return torch.cat([resize(y, _size(maps[0])) for y in maps], 1)
 
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from iseg_widget.networks.faster import quicken
+
 
 def choose_device(device: str | torch.device) -> torch.device:
     """Return the device; ``"auto"`` takes CUDA, then Apple's GPU, then the CPU.
@@ -41,16 +43,65 @@ def fold_batch_norm(module: nn.Module) -> None:
     """Fold every batch normalisation into the convolution right before it, in place.
 
     Works on children that follow each other in registration order, which is the order of
-    computation in this package's blocks. The module must be in evaluation mode.
+    computation in this package's blocks; a sequence may hold the convolution or the normalisation
+    of such a pair, and a list of convolutions be followed by a list of as many normalisations. The
+    module must be in evaluation mode.
     """
-    previous_name, previous = "", None
+    _fold(module, None)
+
+
+_Place = tuple[nn.Module, str]
+"""A child that can be replaced: its parent and its name there."""
+
+
+def _fold(module: nn.Module, before: _Place | None) -> _Place | None:
+    """Fold inside a module; ``before`` is the convolution, if any, whose answer it is given.
+
+    Returns the convolution that the module ends with, if it does.
+    """
+    in_turn = isinstance(module, nn.Sequential)
+    before = before if in_turn else None
+    convolutions: nn.ModuleList | None = None
     for name, child in list(module.named_children()):
-        if isinstance(child, nn.BatchNorm2d) and isinstance(previous, nn.Conv2d):
-            setattr(module, previous_name, fuse_conv_bn_eval(previous, child))
-            setattr(module, name, nn.Identity())
+        place = (module, name)
+        if isinstance(child, nn.Conv2d):
+            before = place
+        elif isinstance(child, nn.BatchNorm2d):
+            if before is not None:
+                _fuse(before, place)
+            before = None
+        elif isinstance(child, nn.ModuleList) and _pairs(convolutions, child):
+            for index in range(len(child)):
+                _fuse((convolutions, str(index)), (child, str(index)))  # type: ignore[arg-type]
         else:
-            fold_batch_norm(child)
-        previous_name, previous = name, child
+            before = _fold(child, before)
+        if isinstance(module, nn.ModuleList):
+            before = None  # its children stand beside each other
+        convolutions = child if isinstance(child, nn.ModuleList) else None
+    return before if in_turn else None
+
+
+def _pairs(convolutions: nn.ModuleList | None, norms: nn.ModuleList) -> bool:
+    return (
+        convolutions is not None
+        and len(convolutions) == len(norms)
+        and all(
+            isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+            for conv, norm in zip(convolutions, norms, strict=True)
+        )
+    )
+
+
+def _fuse(convolution: _Place, norm: _Place) -> None:
+    conv, following = (parent.get_submodule(name) for parent, name in (convolution, norm))
+    assert isinstance(conv, nn.Conv2d)  # noqa: S101 (for the type checker)
+    assert isinstance(following, nn.BatchNorm2d)  # noqa: S101
+    fused = fuse_conv_bn_eval(conv, following)
+    for (parent, name), new in ((convolution, fused), (norm, nn.Identity())):
+        if isinstance(parent, nn.ModuleList):
+            parent[int(name)] = new
+        else:
+            setattr(parent, name, new)
 
 
 def place(network: nn.Module, device: torch.device) -> nn.Module:
@@ -61,7 +112,12 @@ def place(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def prepare(network: nn.Module, device: torch.device) -> nn.Module:
-    """Return the network ready for inference: evaluation mode, folded, on ``device``."""
+    """Return the network ready for inference: evaluation mode, folded, on ``device``.
+
+    On a CPU, parts also take forms with fewer multiplications (:func:`quicken`).
+    """
     network.eval().requires_grad_(requires_grad=False)
     fold_batch_norm(network)
+    if device.type == "cpu":
+        quicken(network)
     return place(network, device)

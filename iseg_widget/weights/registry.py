@@ -1,6 +1,7 @@
 """Which weights there are, where they come from, and how they become a network.
 
-``registry.json`` holds one record per file: it is the machine-readable model card.
+``registry.json`` holds one record per packaged file: it is the machine-readable model card.
+``published.json`` lists what the methods' authors publish, which is not in the package.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ Weights = str | Path | Sequence[str | Path] | None
 
 FOLDER = Path(str(resources.files("iseg_widget.weights")))
 REGISTRY = FOLDER / "registry.json"
+PUBLISHED = FOLDER / "published.json"
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,55 @@ def list_weights() -> tuple[WeightsRecord, ...]:
     return _records()
 
 
+@dataclass(frozen=True)
+class PublishedWeights:
+    """One checkpoint that the authors of a method publish; it is not in the package.
+
+    Attributes
+    ----------
+    name: what this package calls it; it is no file name.
+    method: registry name of the method it belongs to.
+    network: architecture, a key of :func:`networks`; ``None``: not built here.
+    page: the authors' repository.
+    url: the file, or the folder that holds it; ``None``: the authors released no weights.
+    file: its name there; ``None``: unknown.
+    licence: as the authors state it; ``None``: none stated.
+    data: what it was trained on.
+    sha256: ``None``: unknown. None is checked.
+    """
+
+    name: str
+    method: str
+    network: str | None
+    page: str
+    url: str | None
+    file: str | None
+    licence: str | None
+    data: str
+    sha256: str | None = None
+    notes: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where to get it, in words."""
+        if self.url is None:
+            return f"its authors released no weights (code: {self.page})"
+        name = "" if self.file is None or self.url.endswith(self.file) else f" ({self.file})"
+        return f"{self.url}{name}, see {self.page}"
+
+
+@cache
+def list_published() -> tuple[PublishedWeights, ...]:
+    """Return what is known of the checkpoints that the methods' authors publish."""
+    return tuple(PublishedWeights(**entry) for entry in json.loads(PUBLISHED.read_text("utf-8")))
+
+
 def networks() -> dict[str, Callable[[], nn.Module]]:
     """Return the architectures that weights may name, as constructors."""
-    from iseg_widget.networks.fca_net import FCANetwork
+    from iseg_widget.networks.fca_net import FCANetLite0, FCANetwork
     from iseg_widget.networks.focalclick import FocalClickLite0
     from iseg_widget.networks.focalclick_published import RELEASED
-    from iseg_widget.networks.focuscut import FocusCutNetwork
+    from iseg_widget.networks.focuscut import FocusCutLite0, FocusCutNetwork
     from iseg_widget.networks.ia_fpn import CSFPNHRNet, IAFPNLite0, IAFPNPair
     from iseg_widget.networks.ia_fpn_deeplab import IAFPNDeepLab
     from iseg_widget.networks.lite import LiteSegmenter
@@ -87,8 +132,10 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
     return {
         "focalclick-lite0": FocalClickLite0,
         **RELEASED,
+        "fcanet-lite0": FCANetLite0,
         "fcanet-resnet101": lambda: FCANetwork("resnet101"),
         "fcanet-res2net101": lambda: FCANetwork("res2net101"),
+        "focuscut-lite0": FocusCutLite0,
         "focuscut-resnet50": lambda: FocusCutNetwork("resnet50"),
         "focuscut-resnet101": lambda: FocusCutNetwork("resnet101"),
         "iafpn-lite0": IAFPNLite0,
@@ -187,6 +234,12 @@ def find_record(method: str, name: str | None) -> WeightsRecord:
     for record in records:
         if name is None or record.name == name:
             return record
+    for entry in list_published():
+        if entry.method == method and entry.name == name:
+            raise ValueError(
+                f"the weights {name!r} are not in the package: {entry.where}"
+                + ("" if entry.url is None else "; download them and pass the path as weights=")
+            )
     authors = published(method)
     if not records and name is None and authors is not None:
         raise ValueError(

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from iseg_widget.networks.focuscut import FocusCutNetwork
+from iseg_widget.methods.focuscut import DEVIATION, MEAN
+from iseg_widget.networks.focuscut import FocusCutLite0, FocusCutNetwork
 from iseg_widget.networks.layers import resize
+from iseg_widget.networks.lite import LiteSegmenter
 from iseg_widget.weights.official_focuscut import build
+from tests.networks.test_inference import with_random_statistics
 from tests.published import load_case, state_dict
 
 TOLERANCE = 1e-3
@@ -38,3 +41,19 @@ def test_a_forward_pass_equals_the_recorded_one(backbone, parity_root):
 def test_an_unknown_backbone_is_refused():
     with pytest.raises(ValueError, match="resnet18"):
         FocusCutNetwork("resnet18")
+
+
+def test_the_small_network_answers_as_the_plain_one_to_the_same_picture():
+    torch.manual_seed(0)
+    plain, network = with_random_statistics(LiteSegmenter()), FocusCutLite0().eval()
+    network.load_state_dict(plain.state_dict())
+    image, positive, negative, previous = (
+        torch.rand(2, channels, 70, 100) for channels in (3, 1, 1, 1)
+    )
+    mean, std = (torch.from_numpy(v).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
+    fed = torch.cat([(image - mean) / std, positive, negative, previous], 1)
+    with torch.inference_mode():
+        found = network(fed)
+        expected, _ = plain(image, torch.cat([previous, positive, negative], 1))
+    assert found.shape == (2, 1, 18, 25)
+    assert (found - expected).abs().max() <= 1e-4 * expected.std()

@@ -54,6 +54,47 @@ def test_normalisation_without_a_convolution_stays():
     assert sum(isinstance(m, nn.BatchNorm2d) for m in network.modules()) == 2
 
 
+class Nested(nn.Module):
+    """Normalisations one sequence further, in lists, and behind a sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()), nn.Conv2d(4, 6, 1)
+        )
+        self.norm = nn.BatchNorm2d(6)
+        self.convs = nn.ModuleList(nn.Conv2d(6, 6, 1) for _ in range(2))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(6) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norm(self.inner(x))
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = x + norm(conv(x))
+        return x
+
+
+def test_folding_finds_normalisations_in_sequences_and_lists():
+    torch.manual_seed(0)
+    network = with_random_statistics(Nested())
+    folded = copy.deepcopy(network)
+    fold_batch_norm(folded)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
+    x = torch.rand(1, 3, 12, 12)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(x), network(x), atol=1e-5, rtol=1e-5)
+
+
+def test_branches_of_a_list_are_not_taken_for_a_sequence():
+    network = nn.ModuleList([nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)]).eval()
+    fold_batch_norm(network)
+    assert isinstance(network[1], nn.BatchNorm2d)
+    parallel = nn.Module()
+    parallel.first, parallel.second = nn.Sequential(nn.Conv2d(3, 3, 1)), nn.Sequential()
+    parallel.lists = nn.ModuleList([nn.BatchNorm2d(3)])
+    fold_batch_norm(parallel.eval())
+    assert isinstance(parallel.lists[0], nn.BatchNorm2d)
+
+
 def test_prepared_networks_are_frozen_and_in_evaluation_mode():
     network = prepare(FocalClickLite0(), torch.device("cpu"))
     assert not network.training

@@ -11,14 +11,17 @@ from torch import Tensor
 from iseg_widget.networks.focalclick import FocalClickLite0
 from iseg_widget.weights import registry
 from iseg_widget.weights.registry import (
+    PublishedWeights,
     WeightsRecord,
     export,
     file_sha256,
     find_record,
+    list_published,
     list_weights,
     load_network,
     load_state,
     networks,
+    published,
     read_safetensors,
     record_dict,
 )
@@ -110,6 +113,55 @@ class TestNames:
     def test_method_without_weights(self):
         with pytest.raises(ValueError, match=r"accepted are .*\(none\)"):
             find_record("graph_cut", None)
+
+
+class TestPublished:
+    """Checkpoints that are listed, but are not in the package."""
+
+    def test_names_are_unique_and_none_is_packaged(self):
+        names = [entry.name for entry in list_published()]
+        assert len(set(names)) == len(names)
+        assert not set(names) & {record.name for record in RECORDS}
+
+    @pytest.mark.parametrize("entry", list_published(), ids=lambda entry: entry.name)
+    def test_an_entry_is_complete_where_anything_was_released(self, entry: PublishedWeights):
+        assert entry.page.startswith("https://github.com/")
+        assert entry.data
+        assert entry.sha256 is None or len(entry.sha256) == 64
+        if entry.url is None:
+            assert "no weights" in entry.where
+        else:
+            assert entry.url.startswith("https://")
+            assert entry.network
+
+    @pytest.mark.parametrize("method", ["fca_net", "focuscut", "focalclick"])
+    def test_every_network_of_a_reader_is_listed(self, method: str):
+        """What can be read is listed, built under the name it is listed by, and from one place."""
+        mine = [entry for entry in list_published() if entry.method == method]
+        prefix = method.replace("_", "") + "-"
+        built = {n for n in networks() if n.startswith(prefix) and not n.endswith("-lite0")}
+        assert {entry.network for entry in mine} == built
+        authors = published(method)
+        assert authors is not None
+        assert {entry.page for entry in mine} == {authors.source}
+
+    @pytest.mark.parametrize("name", ["focuscut-resnet50", "focuscut-resnet101"])
+    def test_asking_by_name_says_where_it_is_to_be_had(self, name: str):
+        with pytest.raises(ValueError, match=f"'{name}' are not in the package") as raised:
+            load_network("focuscut", name)
+        assert "drive.google.com" in str(raised.value)
+        assert "github.com/frazerlin/focuscut" in str(raised.value)
+        assert f"{name}.pth" in str(raised.value)
+        assert "pass the path as weights=" in str(raised.value)
+
+    def test_what_was_never_released_is_said_so(self):
+        with pytest.raises(ValueError, match="released no weights") as raised:
+            find_record("ia_fpn", "csfpn-hrnet18")
+        assert "download" not in str(raised.value)
+
+    def test_another_methods_checkpoint_is_unknown(self):
+        with pytest.raises(ValueError, match="no weights 'focuscut-resnet50' for 'focalclick'"):
+            find_record("focalclick", "focuscut-resnet50")
 
 
 class TestFiles:
