@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from iseg_widget.networks.layers import resize
 from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, SimulatedView, simulate_view
 from iseg_widget.training.interaction import (
     Interaction,
@@ -68,7 +69,7 @@ class SegmenterTask:
     simulation: see :class:`InteractionSettings`; beside them ``whole_image_first`` and
         ``whole_image_later``, probabilities of the (nearly) whole image before and after the first
         correction, and ``target_expansion``, range of the factor of crops around the object.
-    build: the network; returns logits ``(N, 1, S, S)``.
+    build: the network; returns logits of any size, alone or first.
     encode: see :data:`Encoding`.
     """
 
@@ -97,9 +98,14 @@ class SegmenterTask:
         image = stacked([view.image for view in batch.views], device)
         side = image.shape[-1]
 
+        def answer(given: Interaction) -> Tensor:
+            found = net(image, stacked(list(self.encode(given, side)), device))
+            logits: Tensor = found[0] if isinstance(found, tuple) else found
+            return resize(logits.float(), (side, side))
+
         def predict(given: Interaction) -> NDArray[np.float32]:
             with torch.no_grad():
-                logits = net(image, stacked(list(self.encode(given, side)), device))
+                logits = answer(given)
             return np.asarray(torch.sigmoid(logits.float())[:, 0].cpu().numpy())
 
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
@@ -108,7 +114,7 @@ class SegmenterTask:
             given = first_interaction(batch.views, self.interaction, rng)
             correct(given, batch.views, batch.rounds, predict, rng)
             net.train()
-            logits = net(image, stacked(list(self.encode(given, side)), device))
+            logits = answer(given)
         truth = stacked([view.truth[None] for view in batch.views], device)
         valid = stacked([view.valid[None] for view in batch.views], device)
         return {

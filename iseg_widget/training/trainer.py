@@ -7,7 +7,7 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,9 @@ from tqdm.auto import tqdm
 
 from iseg_widget.networks.efficientnet_lite import convert_imagenet_state
 from iseg_widget.networks.inference import place
-from iseg_widget.training.focalclick import FocalClickTask
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.recipes import IMAGENET, Recipe
+from iseg_widget.training.tasks import build_task
 from iseg_widget.weights.registry import list_weights, read_safetensors
 
 CHECKPOINT = "checkpoint.pt"
@@ -50,10 +50,6 @@ class Task(Protocol):
 
         Those that end in ``iou`` are logged and not added up; NaN is left out of their means.
         """
-
-
-TASKS: Mapping[str, Callable[[Mapping[str, Any]], Task]] = {"focalclick-lite0": FocalClickTask}
-"""By network: what is trained how; called with the recipe's ``simulation``."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +118,19 @@ def imagenet_backbone() -> dict[str, Tensor]:
 
 
 def _weights(init: str | Path) -> tuple[dict[str, Tensor], str]:
-    """Read packaged weights by name, of whatever method, or a safetensors file."""
-    if str(init).endswith(".safetensors"):
-        path = Path(init)
-    else:
+    """Read packaged weights by name, of whatever method, a weights file, or a run's checkpoint."""
+    path = Path(init)
+    if path.suffix == ".pt":
+        if not path.is_file():
+            raise ValueError(f"no checkpoint at {path}")
+        return torch.load(path, weights_only=True, map_location="cpu")["average"], str(init)
+    if path.suffix != ".safetensors":
         known = {record.name: record for record in list_weights()}
         if str(init) not in known:
             raise ValueError(
                 f"no weights {str(init)!r} to start from: accepted are the path of a .safetensors "
-                f"file or the names of packaged weights ({', '.join(known) or 'none'})"
+                f"file or of a run's {CHECKPOINT}, or the names of packaged weights "
+                f"({', '.join(known) or 'none'})"
             )
         path = known[str(init)].path
     return read_safetensors(path)[0], str(init)
@@ -204,8 +204,9 @@ class Trainer:
     device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
     precision: ``"bf16"`` (autocast) or ``"fp32"``.
     resume: continue from the folder's checkpoint when there is one.
-    init: weights to start from (name or safetensors file) instead of the recipe's, maybe of another
-        method: what both networks have is taken over. ``"imagenet"`` fills the backbone only.
+    init: weights to start from (name, safetensors file or a run's checkpoint) instead of the
+        recipe's, maybe of another method: what both networks have is taken over. ``"imagenet"``
+        fills the backbone only.
     """
 
     def __init__(
@@ -221,15 +222,13 @@ class Trainer:
     ) -> None:
         if precision not in ("bf16", "fp32"):
             raise ValueError(f"precision must be 'bf16' or 'fp32', got {precision!r}")
-        if recipe.network not in TASKS:
-            raise ValueError(f"no training for {recipe.network!r}; there is for {sorted(TASKS)}")
         self.recipe, self.pool, self.out = recipe, pool, out
         self.processes = Processes.join()
         if device == "auto":
             device = f"cuda:{self.processes.rank}" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
         self.dtype = torch.bfloat16 if precision == "bf16" else None
-        self.task: Task = TASKS[recipe.network](recipe.simulation)
+        self.task: Task = build_task(recipe.network, recipe.simulation)
         torch.manual_seed(recipe.seed)
         self.net: Any = self.task.network()
         place(self.net, self.device)
