@@ -76,6 +76,7 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
     from iseg_widget.networks.focalclick import FocalClickLite0
     from iseg_widget.networks.focalclick_published import RELEASED
     from iseg_widget.networks.focuscut import FocusCutNetwork
+    from iseg_widget.networks.ris_net import RISNetLite0, RISNetVGG16
 
     return {
         "focalclick-lite0": FocalClickLite0,
@@ -84,6 +85,8 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
         "fcanet-res2net101": lambda: FCANetwork("res2net101"),
         "focuscut-resnet50": lambda: FocusCutNetwork("resnet50"),
         "focuscut-resnet101": lambda: FocusCutNetwork("resnet101"),
+        "risnet-lite0": RISNetLite0,
+        "risnet-vgg16": RISNetVGG16,
     }
 
 
