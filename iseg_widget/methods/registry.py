@@ -39,10 +39,17 @@ def _focuscut() -> tuple[type[Any], type[Any]]:
     return FocusCut, FocusCutOptions
 
 
+def _ris_net() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.ris_net import RISNet, RISNetOptions
+
+    return RISNet, RISNetOptions
+
+
 _METHODS: dict[str, _Kind] = {
     "focalclick": _Kind("FocalClick (CVPR 2022)", _focalclick),
     "fca_net": _Kind("FCA-Net (CVPR 2020)", _fca_net),
     "focuscut": _Kind("FocusCut (CVPR 2022)", _focuscut),
+    "ris_net": _Kind("RIS-Net (ICCV 2017)", _ris_net),
 }
 
 
