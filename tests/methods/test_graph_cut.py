@@ -264,6 +264,21 @@ class TestRefinement:
         levels = GraphCut(exact_pixels=1200)(probability, image)
         np.testing.assert_array_equal(levels, exact)
 
+    @pytest.mark.parametrize(("radius", "stays"), [(8, False), (10, False), (16, True), (20, True)])
+    @pytest.mark.parametrize("exact_pixels", [None, 2000, 500])
+    def test_the_levels_weigh_areas_against_outlines_alike(self, radius, stays, exact_pixels):
+        """On a flat image a disk stays where its area outweighs its outline.
+
+        A pixel of it weighs log(0.7 / 0.3) = 0.85, and of its outline about 2 (1 + 2 / sqrt 2) =
+        4.8, so radii from about 2 * 4.8 / 0.85 = 11.4 stay.
+        """
+        rows, columns = np.indices((80, 80))
+        disk = (rows - 40) ** 2 + (columns - 40) ** 2 < radius**2
+        mask = GraphCut(strength=2.0, exact_pixels=exact_pixels)(
+            np.where(disk, 0.7, 0.3), np.zeros((80, 80, 3), np.uint8)
+        )
+        assert mask.any() == stays
+
     @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (200, 1), (2, 2), (3, 301)])
     @pytest.mark.parametrize("exact_pixels", [None, 1])
     def test_tiny_and_thin_images(self, shape, exact_pixels):

@@ -367,6 +367,13 @@ class TestSteps:
         np.testing.assert_array_equal(step.probability, plain.probability)
         np.testing.assert_array_equal(step.trace["before_graph_cut"], plain.mask)
 
+    def test_the_graph_cut_still_obeys_earlier_clicks(self, network):
+        session = Session(RISNet(network), picture())
+        session.click(3, 3, positive=False)
+        step = session.click(35, 28)
+        assert not step.mask[3, 3]
+        assert step.mask[28, 35]
+
     def test_the_trace_names_what_was_computed(self, network):
         session = Session(RISNet(network), picture(), trace=True)
         step = session.click_many([Click(2, 2), Click(30, 25), no(10, 2)])

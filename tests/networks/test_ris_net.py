@@ -211,6 +211,14 @@ class TestNetworks:
         none = network.local(found, boxes[:0], torch.zeros(0, dtype=torch.int64))
         assert none.shape == (0, 1, 41, 41)
 
+    def test_every_roi_has_the_context_of_its_own_image(self, network, monkeypatch):
+        found = network.global_features(*inputs(40, 50, count=2))
+        monkeypatch.setattr(network, "predict_local", lambda _, context: context)
+        boxes, image = torch.tensor([[0.0, 0, 50, 40], [9, 9, 30, 30]]), torch.tensor([1, 0])
+        for number, context in zip(image, network.local(found, boxes, image), strict=True):
+            own = tuple(level[number : number + 1] for level in found.context)
+            assert torch.equal(context, spread(own, (41, 41))[0])
+
     def test_clicks_and_context_matter(self, network):
         image, distances = inputs(33, 41)
         box, number = torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([0])
