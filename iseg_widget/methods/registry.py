@@ -73,15 +73,22 @@ def _ifcn() -> tuple[type[Any], type[Any]]:
     return IFCN, IFCNOptions
 
 
+def _ris_net() -> tuple[type[Any], type[Any]]:
+    from iseg_widget.methods.ris_net import RISNet, RISNetOptions
+
+    return RISNet, RISNetOptions
+
+
 _METHODS: dict[str, _Kind] = {
-    "focalclick": _Kind("FocalClick (CVPR 2022)", _focalclick),
+    "ris_net": _Kind("RIS-Net (ICCV 2017)", _ris_net),
     "fca_net": _Kind("FCA-Net (CVPR 2020)", _fca_net),
     "focuscut": _Kind("FocusCut (CVPR 2022)", _focuscut),
+    "focalclick": _Kind("FocalClick (CVPR 2022)", _focalclick),
     "ia_fpn": _Kind("IA-FPN (2022)", _ia_fpn),
     "ritm": _Kind("RITM (ICIP 2022)", _ritm),
+    "ifcn": _Kind("iFCN (CVPR 2016)", _ifcn),
     "brs": _Kind("BRS (CVPR 2019)", _brs, family="ritm"),
     "f_brs": _Kind("f-BRS (CVPR 2020)", _f_brs, family="ritm"),
-    "ifcn": _Kind("iFCN (CVPR 2016)", _ifcn),
 }
 
 
