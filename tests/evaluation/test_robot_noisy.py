@@ -77,6 +77,14 @@ def test_inner_points_are_deeper_than_half_of_the_deepest(stack: np.ndarray):
         assert deeper[click.pixel] > deeper.max() / 2
 
 
+def test_inner_points_of_a_disk_lie_in_its_inner_half():
+    truth = disk(61, 20)
+    found = many(NoisyRobot(point="inner"), np.zeros_like(truth), truth)
+    away = [np.hypot(click.x - 30, click.y - 30) for click in found]
+    assert max(away) <= 11
+    assert np.mean(away) == pytest.approx(10 * 2 / 3, abs=0.6)  # uniform on a disk of radius 10
+
+
 def test_a_click_depends_on_seed_sample_and_number_alone():
     truth = disk(41, 15)
     empty = np.zeros_like(truth)

@@ -36,7 +36,9 @@ def test_logged_clicks_are_given_one_by_one_and_then_none():
     robot = ReplayRobot.from_logs(logs(*clicks))
     mask = np.zeros((48, 48), bool)
     given: list[Click] = []
-    while (click := robot.next_click(mask, ~mask, given, sample="bar")) is not None:
+    for _ in clicks:
+        click = robot.next_click(mask, ~mask, given, sample="bar")
+        assert click is not None
         given.append(click)
     assert tuple(given) == clicks
     assert robot.next_click(mask, ~mask, given, sample="bar") is None
