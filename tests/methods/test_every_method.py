@@ -1,0 +1,244 @@
+"""What every method promises, whatever its procedure.
+
+Networks are the EfficientNet-Lite0 ones: what they share with the packaged FocalClick is trained,
+the rest is random.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from iseg_widget.clicks import Click
+from iseg_widget.masks import components_at
+from iseg_widget.methods.option_docs import option_docs
+from iseg_widget.methods.registry import (
+    list_methods,
+    load_method,
+    method_title,
+    options_class,
+    weights_family,
+)
+from iseg_widget.protocol import VIEW_KINDS, Method, Step
+from iseg_widget.session import Session
+from iseg_widget.training.trainer import take_over
+from iseg_widget.weights.registry import export, list_weights, networks, read_safetensors
+
+SHAPE = (60, 84)
+SMALL: dict[str, dict[str, Any]] = {
+    "fca_net": {"short_side": 64, "max_side": 128},
+    "focuscut": {"size": 64, "turns": 2},
+    "focalclick": {"version": "S1"},
+    "ia_fpn": {"max_side": 256, "crop_side": 128},
+    "ritm": {"crop_side": 128},
+}
+"""Options that make a method quick on a small picture."""
+
+CLICKS = (
+    Click(40, 30),
+    Click(20.5, 12.25, positive=False),
+    Click(44, 41),
+    Click(70, 50, positive=False),
+)
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return a weights file for a method's lite network."""
+    folder = tmp_path_factory.mktemp("weights")
+    trained, _ = read_safetensors(list_weights()[0].path)
+
+    def write(method: str) -> str:
+        prefix = weights_family(method).replace("_", "") + "-"
+        (name,) = (n for n in networks() if n.startswith(prefix) and n.endswith("lite0"))
+        path = folder / f"{name}.safetensors"
+        if not path.is_file():
+            torch.manual_seed(0)
+            network = networks()[name]()
+            take_over(network, trained, "focalclick-lite0")
+            export(network.state_dict(), path, {"network": name})
+        return str(path)
+
+    return write
+
+
+@pytest.fixture(params=list_methods())
+def method(request: pytest.FixtureRequest, weights: Callable[[str], str]) -> Method:
+    name = request.param
+    return load_method(name, weights=weights(name), options=SMALL.get(name), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def image() -> NDArray[np.uint8]:
+    """A bright disk on a dark ground, both with some noise."""
+    rows, columns = np.indices(SHAPE)
+    disk = (rows - 30) ** 2 + (columns - 40) ** 2 < 18**2
+    noise = np.random.default_rng(0).integers(0, 40, (*SHAPE, 3))
+    return (np.where(disk[:, :, None], (200, 150, 60), (30, 60, 90)) + noise).astype(np.uint8)
+
+
+def bits(step: Step | None, mask: NDArray[np.bool_]) -> tuple[bytes, bytes]:
+    return b"" if step is None else step.probability.tobytes(), mask.tobytes()
+
+
+def test_undo_and_redo_restore_every_bit(method: Method, image: NDArray[np.uint8]):
+    session = Session(method, image)
+    seen = [bits(session.step, session.mask)]
+    for click in CLICKS[:3]:
+        session.click(click.x, click.y, click.positive)
+        seen.append(bits(session.step, session.mask))
+    drawn = session.mask
+    drawn[5:12, 60:75] = True
+    session.edit(drawn)
+    seen.append(bits(session.step, session.mask))
+    session.click(CLICKS[3].x, CLICKS[3].y, CLICKS[3].positive)
+    seen.append(bits(session.step, session.mask))
+    for expected in seen[-2::-1]:
+        assert session.undo()
+        assert bits(session.step, session.mask) == expected
+    for expected in seen[1:]:
+        assert session.redo()
+        assert bits(session.step, session.mask) == expected
+
+
+def test_a_step_depends_on_state_and_clicks_alone(method: Method, image: NDArray[np.uint8]):
+    state = method.start(image)
+    state, _ = method.step(state, CLICKS[:1])
+    before = pickle.dumps(state)
+    (first_state, first), (second_state, second) = (
+        method.step(state, CLICKS[1:2]) for _ in range(2)
+    )
+    assert bits(first, first.mask) == bits(second, second.mask)
+    again = [
+        bits(s, s.mask)
+        for s in (method.step(x, CLICKS[2:3])[1] for x in (first_state, second_state))
+    ]
+    assert again[0] == again[1]
+    assert pickle.dumps(state) == before
+
+
+def test_steps_are_well_formed(method: Method, image: NDArray[np.uint8]):
+    state = method.start(image)
+    for new in (CLICKS[:1], CLICKS[1:3]):
+        state, step = method.step(state, new)
+        assert step.clicks == new
+        assert step.probability.shape == step.mask.shape == SHAPE
+        assert step.probability.dtype == np.float32
+        assert step.mask.dtype == np.bool_
+        assert 0 <= step.probability.min() <= step.probability.max() <= 1
+        assert step.trace == {}
+        assert step.seconds > 0
+        for view in step.views:
+            x0, y0, x1, y1 = view.box
+            assert view.kind in VIEW_KINDS
+            assert 0 <= x0 < x1 <= SHAPE[1]
+            assert 0 <= y0 < y1 <= SHAPE[0]
+
+
+def test_a_trace_changes_nothing_and_shows_the_clicks(method: Method, image: NDArray[np.uint8]):
+    _, plain = method.step(method.start(image), CLICKS[:2])
+    _, traced = method.step(method.start(image), CLICKS[:2], trace=True)
+    assert bits(plain, plain.mask) == bits(traced, traced.mask)
+    assert all(isinstance(value, np.ndarray) for value in traced.trace.values())
+    assert any("positive" in name for name in traced.trace)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (41, 37)])
+@pytest.mark.parametrize("positive", [True, False])
+def test_odd_sizes_and_a_negative_first_click(
+    method: Method, shape: tuple[int, int], positive: bool
+):
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    session = Session(method, picture)
+    for _ in range(2):
+        step = session.click(0, 0, positive)
+        assert step.mask.shape == shape
+        assert np.isfinite(step.probability).all()
+
+
+def test_an_existing_mask_changes_only_in_the_region_under_the_click(
+    method: Method, image: NDArray[np.uint8]
+):
+    existing = np.zeros(SHAPE, bool)
+    existing[15:45, 25:50] = True
+    existing[50:58, 2:12] = True
+    step = Session(method, image, mask=existing).click(54, 30)
+    changed = existing ^ step.mask
+    assert (changed & ~components_at(changed, [(30, 54)])).sum() == 0
+
+
+def test_edits_are_kept_by_later_clicks(method: Method, image: NDArray[np.uint8]):
+    session = Session(method, image)
+    session.click(40, 30)
+    drawn = session.mask
+    drawn[2:10, 2:10] = True
+    session.edit(drawn)
+    assert (session.mask == drawn).all()
+    after = session.click(42, 40).mask
+    changed = drawn ^ after
+    assert (changed & ~components_at(changed, [(40, 42)])).sum() == 0
+
+
+def test_a_click_outside_is_refused_and_nothing_is_lost(method: Method, image: NDArray[np.uint8]):
+    session = Session(method, image)
+    session.click(40, 30)
+    before = bits(session.step, session.mask)
+    with pytest.raises(ValueError, match="lies outside the image"):
+        session.click(SHAPE[1], 0)
+    with pytest.raises(ValueError, match="at least one new click"):
+        method.step(method.start(image), [])
+    assert bits(session.step, session.mask) == before
+    assert session.clicks == (Click(40, 30),)
+
+
+def test_history_is_small(method: Method):
+    """A step on 1 MP adds far less than a picture of it; the image itself is shared."""
+    picture = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), dtype=np.uint8)
+    states = [method.start(picture)]
+    for click in CLICKS[:2]:
+        states.append(method.step(states[-1], [click])[0])
+    alone = len(pickle.dumps(states[0]))
+    together = len(pickle.dumps(states))
+    assert together - alone < 2 * 3_000_000
+
+
+class TestRegistry:
+    @pytest.mark.parametrize("name", list_methods())
+    def test_options(self, name: str):
+        """Frozen, with defaults for all, ``compat`` among them, and each explained."""
+        cls = options_class(name)
+        options = cls()
+        assert dataclasses.is_dataclass(cls)
+        assert options.compat is False
+        assert hash(options) == hash(cls())
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            options.compat = True
+        unexplained = [field for field, text in option_docs(cls).items() if not text]
+        assert unexplained == []
+        assert method_title(name)
+
+    @pytest.mark.parametrize("name", list_methods())
+    def test_an_absent_device(self, name: str, weights: Callable[[str], str]):
+        if torch.cuda.is_available():
+            pytest.skip("this machine has a GPU")
+        with pytest.raises(ValueError, match="'cuda' was asked for"):
+            load_method(name, weights=weights(name), device="cuda")
+
+    @pytest.mark.parametrize("name", list_methods())
+    def test_compat_sets_the_option(self, name: str, weights: Callable[[str], str]):
+        loaded = load_method(name, weights=weights(name), device="cpu", compat=True)
+        assert loaded.options.compat is True
+        assert loaded.name == name
+
+    def test_the_papers_and_the_baselines_are_there(self):
+        assert list_methods() == (
+            "ris_net", "fca_net", "focuscut", "focalclick", "ia_fpn",
+            "ritm", "ifcn", "brs", "f_brs",
+        )  # fmt: skip
