@@ -280,7 +280,7 @@ class BRS(_Optimising):
         look: Look,
         recorded: dict[str, NDArray[Any]] | None,
     ) -> tuple[Tensor, Any]:
-        """See :meth:`RITM._answer`; the memory is the change of the input, float32."""
+        """See :meth:`RITM._answer`; the memory is the change of the input, float16."""
         every = self._feed(state.image, look, state.soft, clicks)
         fed = every
         if self.options.click_limit is not None and len(clicks) > self.options.click_limit:
@@ -290,7 +290,7 @@ class BRS(_Optimising):
         shape = (1, 3 if rgb else 2, *look.size)
         start = state.memory
         if start is None or look.changed or start.shape != shape:
-            start = np.zeros(shape, np.float32)
+            start = np.zeros(shape, np.float16)
 
         def evaluate(variables: Tensor) -> tuple[Tensor, Tensor]:
             change = variables.view(shape)
@@ -307,9 +307,10 @@ class BRS(_Optimising):
 
         begin = start.astype(np.float64).ravel()
         logits, last = self._optimise(begin, evaluate, every, len(clicks), recorded)
-        change = last.astype(np.float32).reshape(shape)
+        # It is a start only, and large: half precision does, and halves the history.
+        change = last.astype(np.float16).reshape(shape)
         if recorded is not None:
-            recorded["input_change"] = change[0]
+            recorded["input_change"] = change[0].astype(np.float32)
         return logits, change if change.any() else None
 
 

@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iseg_widget.clicks import Click
-from iseg_widget.methods.brs import BRS, FBRS, BRSOptions, FBRSOptions, target_squares
+from iseg_widget.methods.brs import (
+    BRS,
+    FBRS,
+    BRSOptions,
+    FBRSOptions,
+    _Objective,
+    target_squares,
+)
 from iseg_widget.methods.registry import build_options, method_title
 from iseg_widget.methods.ritm import RITM, RITMOptions
 from iseg_widget.networks.lite import LiteSegmenter
@@ -130,11 +137,16 @@ class TestSteps:
         assert at_once.step.trace["losses"].size
 
     @every_kind
-    def test_the_prediction_of_least_loss_counts(self, cls, options, fields):
-        made = session(cls, options, CLICKS[:2], **fields)
-        losses = made.step.trace["losses"]
-        assert losses.min() < losses[0]
-        assert len(losses) <= 21
+    def test_evaluations_are_limited(self, cls, options, fields):
+        """Clicks that contradict each other are never satisfied."""
+        clicks = (Click(30, 20), Click(31, 20, positive=False))
+        counts = []
+        for evaluations in (3, 20):
+            asked = {"evaluations": evaluations, "least_change": 0.0, **fields}
+            losses = session(cls, options, clicks, **asked).step.trace["losses"]
+            assert losses.min() < losses[0]
+            counts.append(len(losses))
+        assert 3 <= counts[0] < 12 < counts[1] < 42
 
     @every_kind
     def test_it_works_in_a_thread_that_is_in_inference_mode(self, cls, options, fields):
@@ -205,6 +217,50 @@ class TestSteps:
         assert np.abs(step.trace["scale"] - 1).max() < 2
         step = session(BRS, BRSOptions, CLICKS[:2]).step
         assert step.trace["input_change"].shape == (3, *step.trace["crop_probability"].shape)
+
+
+class TestObjective:
+    """One variable moves the logits of an 8 x 8 image; the click wants them high."""
+
+    def objective(self, *points, **fields):
+        targets = target_squares([np.array(points, np.float32)], (8, 8))
+
+        def evaluate(variables):
+            return variables.view(1, 1, 1, 1).expand(1, 1, 8, 8), 0.001 * (variables**2).sum()
+
+        options = FBRSOptions(**fields)
+        return _Objective(evaluate, targets, (8, 8), options, torch.device("cpu"))
+
+    def test_loss_and_gradient(self):
+        objective = self.objective((4, 4, 1))
+        value, gradient = objective(np.array([-1.0]))
+        p = 1 / (1 + np.e)
+        assert value == pytest.approx((1 - p) ** 2 + 0.001, abs=1e-5)
+        assert gradient == pytest.approx([-2 * (1 - p) * p * (1 - p) - 0.002], abs=1e-5)
+
+    def test_the_prediction_of_least_loss_counts(self):
+        objective = self.objective((4, 4, 1))
+        for x in (-2.0, -0.5, -3.0):
+            objective(np.array([x]))
+        assert float(objective.best.max()) == -0.5
+
+    def test_satisfied_clicks_leave_nothing_to_do(self):
+        objective = self.objective((4, 4, 1))
+        _, gradient = objective(np.array([0.0]))
+        assert gradient == 0
+        _, gradient = objective(np.array([-0.1]))
+        assert gradient != 0
+        both = self.objective((4, 4, 1), (0, 0, 0))
+        assert both(np.array([1.0]))[1] != 0
+
+    def test_a_mask_that_stays_leaves_nothing_to_do(self):
+        contradiction = ((4, 4, 1), (0, 0, 0))
+        objective = self.objective(*contradiction)
+        assert objective(np.array([1.0]))[1] != 0
+        assert objective(np.array([1.1]))[1] == 0
+        objective = self.objective(*contradiction, least_change=0.0)
+        objective(np.array([1.0]))
+        assert objective(np.array([1.1]))[1] != 0
 
 
 class TestClickLimit:
