@@ -6,11 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from iseg_widget.networks.ris_net import stretch
+
 FOCAL_ALPHA = 0.5
 FOCAL_GAMMA = 2.0
 BOUNDARY_WEIGHT = 1.5
 BOUNDARY_REDUCTION = 8
 BOUNDARY_CHANGE = 0.1
+CLICK_DISCOUNT = 0.8
 
 
 def normalized_focal_loss(
@@ -157,3 +160,60 @@ def first_click_loss(
 def _weighted_bce(logits: Tensor, truth: Tensor, valid: Tensor, weights: Tensor) -> Tensor:
     loss = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
     return (loss * weights * valid).sum() / valid.sum().clamp(min=1.0)
+
+
+def click_discount_loss(
+    global_logits: Tensor,
+    local_logits: Tensor,
+    boxes: Tensor,
+    truth: Tensor,
+    valid: Tensor,
+    *,
+    gamma: float = CLICK_DISCOUNT,
+) -> Tensor:
+    """RIS-Net's loss of one image (Sec. 3.3, Eq. 2).
+
+    ``L_global + sum_t gamma^(t - 1) exp(-dL_t)``: ROIs are fused with the global prediction one
+    after the other (Eq. 3, maximum), the one with the largest global error first, and dL_t is by
+    how much the t-th lowers the loss of the fused prediction.
+
+    The paper leaves open what dL_t is measured on, and what of it is learned from. Here losses are
+    binary cross entropies; dL_t is that of the ROI's own pixels, before and after; and nothing is
+    learned from the loss before, which would reward being wrong at first. As the text says, and
+    Eq. 2 does not, ``gamma = 0`` leaves the global loss alone.
+
+    Parameters
+    ----------
+    global_logits: ``(1, 1, H, W)`` at the size of the image.
+    local_logits: ``(R, 1, 41, 41)``.
+    boxes: ``(R, 4)`` whole numbers ``x0, y0, x1, y1``, half-open, in the image.
+    truth: ``(1, 1, H, W)`` in 0..1.
+    valid: ``(1, 1, H, W)``, 0 where the pixel is ignored.
+    gamma: discount factor of later ROIs, 0..1.
+
+    Returns
+    -------
+    Scalar.
+    """
+    total = masked_bce(global_logits, truth, valid)
+    if gamma == 0.0:
+        return total
+    windows = [
+        (..., slice(y0, y1), slice(x0, x1)) for x0, y0, x1, y1 in boxes.round().long().tolist()
+    ]
+    with torch.no_grad():
+        error = (torch.sigmoid(global_logits.float()) - truth).abs() * valid
+        errors = [float(error[window].sum()) for window in windows]
+    fused = global_logits.float()
+    order = sorted(range(len(windows)), key=lambda roi: -errors[roi])
+    for turn, roi in enumerate(order):
+        window = windows[roi]
+        there = fused[window]
+        local = stretch(local_logits[roi : roi + 1].float(), (there.shape[2], there.shape[3]))
+        better = torch.maximum(there, local)
+        before = masked_bce(there.detach(), truth[window], valid[window])
+        after = masked_bce(better, truth[window], valid[window])
+        total = total + gamma**turn * torch.exp(after - before)
+        fused = fused.clone()
+        fused[window] = better
+    return total

@@ -8,6 +8,7 @@ from torch import Tensor
 from iseg_widget.training.losses import (
     boundary_map,
     boundary_weights,
+    click_discount_loss,
     click_weights,
     first_click_loss,
     general_click_loss,
@@ -186,3 +187,90 @@ class TestClickLoss:
             losses.append(weight * self.entropy(logits[n, 0, y, x].item(), label))
         found = first_click_loss(logits, truth, valid, distance, 7.0, (0.7, 1.9))
         assert found.item() == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+class TestClickDiscount:
+    boxes = torch.tensor([[0, 0, 4, 4], [3, 2, 9, 8], [2, 2, 3, 3]])
+
+    @pytest.fixture
+    def image(self) -> tuple[Tensor, ...]:
+        """Global logits, local logits, truth and valid."""
+        generator = torch.Generator().manual_seed(1)
+        logits = 2 * torch.randn(1, 1, 8, 9, generator=generator)
+        local = 2 * torch.randn(3, 1, 1, 1, generator=generator).expand(3, 1, 41, 41)
+        truth = (torch.rand(1, 1, 8, 9, generator=generator) > 0.5).float()
+        valid = (torch.rand(1, 1, 8, 9, generator=generator) > 0.2).float()
+        return logits, local.clone(), truth, valid
+
+    def by_definition(
+        self, logits: Tensor, local: Tensor, truth: Tensor, valid: Tensor, gamma: float
+    ) -> float:
+        """Sec. 3.3, step by step and pixel by pixel; local maps are constant."""
+        z, y, v = (x[0, 0].double().numpy().copy() for x in (logits, truth, valid))
+
+        def loss(x0: int, y0: int, x1: int, y1: int) -> float:
+            values = [
+                -np.log(1 / (1 + np.exp(-z[r, c] if y[r, c] else z[r, c])))
+                for r in range(y0, y1)
+                for c in range(x0, x1)
+                if v[r, c]
+            ]
+            return float(np.sum(values) / max(1, len(values)))
+
+        total = loss(0, 0, 9, 8)
+        error = np.abs(1 / (1 + np.exp(-z)) - y) * v
+        sums = [error[y0:y1, x0:x1].sum() for x0, y0, x1, y1 in self.boxes.tolist()]
+        for turn, roi in enumerate(np.argsort(sums)[::-1]):
+            x0, y0, x1, y1 = self.boxes[roi].tolist()
+            before = loss(x0, y0, x1, y1)
+            z[y0:y1, x0:x1] = np.maximum(z[y0:y1, x0:x1], float(local[roi, 0, 0, 0]))
+            total += gamma**turn * np.exp(-(before - loss(x0, y0, x1, y1)))
+        return total
+
+    @pytest.mark.parametrize("gamma", [1.0, 0.8, 0.3])
+    def test_it_equals_its_definition(self, image: tuple[Tensor, ...], gamma: float):
+        logits, local, truth, valid = image
+        found = click_discount_loss(logits, local, self.boxes, truth, valid, gamma=gamma)
+        assert found.item() == pytest.approx(self.by_definition(*image, gamma), rel=1e-5)
+
+    def test_the_published_discount_is_the_default(self, image: tuple[Tensor, ...]):
+        logits, local, truth, valid = image
+        found = click_discount_loss(logits, local, self.boxes, truth, valid)
+        assert found.item() == pytest.approx(self.by_definition(*image, 0.8), rel=1e-5)
+
+    def test_without_discount_factor_or_rois_the_global_loss_is_left(
+        self, image: tuple[Tensor, ...]
+    ):
+        logits, local, truth, valid = image
+        expected = masked_bce(logits, truth, valid)
+        for rois, gamma in ((3, 0.0), (0, 0.8)):
+            found = click_discount_loss(
+                logits, local[:rois], self.boxes[:rois], truth, valid, gamma=gamma
+            )
+            torch.testing.assert_close(found, expected)
+
+    def test_the_order_of_rois_does_not_matter(self, image: tuple[Tensor, ...]):
+        logits, local, truth, valid = image
+        turned = torch.tensor([2, 0, 1])
+        torch.testing.assert_close(
+            click_discount_loss(logits, local[turned], self.boxes[turned], truth, valid),
+            click_discount_loss(logits, local, self.boxes, truth, valid),
+        )
+
+    def test_gradients_improve_both_predictions(self, image: tuple[Tensor, ...]):
+        logits, local, truth, valid = image
+        logits.requires_grad_()
+        local.requires_grad_()
+        loss = click_discount_loss(logits, local, self.boxes, truth, valid)
+        loss.backward()
+        assert logits.grad is not None
+        assert local.grad is not None
+        # Nothing is learned from being wrong before: global gradients point at the truth.
+        wrong_way = (logits.grad * (2 * truth - 1) * valid) > 0
+        assert not wrong_way.any()
+        assert logits.grad[valid > 0].abs().min() > 0
+        with torch.no_grad():
+            better = click_discount_loss(
+                logits - 0.1 * logits.grad, local - 0.1 * local.grad, self.boxes, truth, valid
+            )
+        assert better < loss
