@@ -17,6 +17,7 @@ from iseg_widget.training.fca_net import FCANetTask
 from iseg_widget.training.focalclick import FocalClickTask
 from iseg_widget.training.focuscut import FocusCutTask
 from iseg_widget.training.ia_fpn import IAFPNTask
+from iseg_widget.training.ris_net import RISNetTask
 from iseg_widget.training.segmenter import SegmenterTask
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ TASKS: Mapping[str, Callable[[Simulation], Task]] = {
     "fcanet-lite0": _fca_net,
     "focuscut-lite0": _focuscut,
     "iafpn-lite0": IAFPNTask,
+    "risnet-lite0": RISNetTask,
 }
 """By network; called with a recipe's ``simulation``."""
 

@@ -69,7 +69,7 @@ def test_unknown_network():
         build_task("vgg", {})
 
 
-@pytest.mark.parametrize("network", ["ifcn-lite0", "fcanet-lite0"])
+@pytest.mark.parametrize("network", ["ifcn-lite0", "fcanet-lite0", "risnet-lite0"])
 def test_methods_without_previous_mask_train_without(network: str):
     simulation = {**load_recipe("focalclick-lite0").simulation, "initial_mask": 0.1}
     with pytest.raises(ValueError, match="initial_mask must be 0"):

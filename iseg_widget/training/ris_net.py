@@ -1,0 +1,106 @@
+"""Training RIS-Net: the global branch, and the local one on simulated ROIs (Sec. 3.3, Eq. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from iseg_widget.encode import distance_maps
+from iseg_widget.networks.ris_net import DISTANCE_CAP, GlobalFeatures, RISNetLite0, enlarge
+from iseg_widget.training.interaction import (
+    Interaction,
+    InteractionSettings,
+    correct,
+    first_interaction,
+)
+from iseg_widget.training.losses import batch_iou, click_discount_loss
+from iseg_widget.training.pool import Pool
+from iseg_widget.training.roi_simulation import sample_rois
+from iseg_widget.training.segmenter import Batch, draw_views
+from iseg_widget.training.tensors import stacked
+
+
+class RISNetTask:
+    """What the trainer needs to know about RIS-Net.
+
+    Parameters
+    ----------
+    simulation: as for :class:`~iseg_widget.training.segmenter.SegmenterTask`; beside it
+        ``roi_count`` (N_ROI), ``discount`` (gamma of Eq. 2; 0: no local branch) and ``context``
+        (pyramid pooling), as Table 2 varies them.
+    """
+
+    def __init__(self, simulation: Mapping[str, Any]) -> None:
+        if simulation["initial_mask"]:
+            raise ValueError("RIS-Net is fed no previous mask: initial_mask must be 0")
+        self.simulation = simulation
+        self.interaction = InteractionSettings.of(simulation)
+
+    def network(self) -> RISNetLite0:
+        """Return a new network."""
+        return RISNetLite0()
+
+    def begin(self, net: nn.Module) -> None:
+        """All of the network is trained, from the weights it has."""
+
+    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
+        """Draw ``size`` samples with views of ``side`` pixels."""
+        rounds = self.interaction.rounds(rng)
+        views = draw_views(pool, rng, size, side, self.simulation, first=rounds == 0)
+        return Batch(views, rounds, int(rng.integers(2**31)))
+
+    def losses(
+        self, net: RISNetLite0, batch: Batch, device: torch.device, dtype: torch.dtype | None
+    ) -> dict[str, Tensor]:
+        """Return the click discount loss, mean over the images, and the global branch's IoU."""
+        rng = np.random.default_rng(batch.seed)
+        image = stacked([view.image for view in batch.views], device)
+        size = (image.shape[2], image.shape[3])
+
+        def look(given: Interaction) -> GlobalFeatures:
+            maps = [distance_maps(clicks, size, DISTANCE_CAP) for clicks in given.clicks]
+            return net.global_features(
+                image, stacked(maps, device), context=self.simulation["context"]
+            )
+
+        def predict(given: Interaction) -> NDArray[np.float32]:
+            with torch.no_grad():
+                logits = enlarge(look(given).logits.float(), net.stride, size)
+            return np.asarray(torch.sigmoid(logits)[:, 0].cpu().numpy())
+
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+            net.eval()
+            given = first_interaction(batch.views, self.interaction, rng)
+            correct(given, batch.views, batch.rounds, predict, rng)
+            net.train()
+            found = look(given)
+            boxes = [
+                sample_rois(clicks, view.truth, rng, count=self.simulation["roi_count"])
+                for clicks, view in zip(given.clicks, batch.views, strict=True)
+            ]
+            rois = torch.from_numpy(np.concatenate(boxes)).to(device)
+            owner = torch.repeat_interleave(
+                torch.arange(len(boxes), device=device),
+                torch.tensor([len(rows) for rows in boxes], device=device),
+            )
+            local = net.local(found, rois.float(), owner)
+        logits = enlarge(found.logits.float(), net.stride, size)
+        truth = stacked([view.truth[None] for view in batch.views], device)
+        valid = stacked([view.valid[None] for view in batch.views], device)
+        losses = [
+            click_discount_loss(
+                logits[i : i + 1],
+                local[owner == i],
+                rois[owner == i],
+                truth[i : i + 1],
+                valid[i : i + 1],
+                gamma=self.simulation["discount"],
+            )
+            for i in range(len(boxes))
+        ]
+        return {"discounted": torch.stack(losses).mean(), "iou": batch_iou(logits, truth, valid)}
