@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from iseg_widget.session import Session
 
 if TYPE_CHECKING:
     import torch
+
+    from iseg_widget.weights.registry import Weights
 
 Point = tuple[float, float]
 
@@ -39,7 +40,7 @@ def segment(
     method: str | Method = "focalclick",
     mask: ArrayLike | None = None,
     options: Mapping[str, Any] | object | None = None,
-    weights: str | Path | None = None,
+    weights: Weights = None,
     device: str | torch.device = "auto",
 ) -> NDArray[np.bool_]:
     """Segment one object.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from iseg_widget import cli
+from iseg_widget.cli import values
 from iseg_widget.evaluation.report import Report
 from tests.datasets.trees import write_image, write_mask, write_pair
 from tests.evaluation.closed_form import DiskMethod, DiskOptions
@@ -25,6 +27,8 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
         options: dict[str, float] = more["options"]  # type: ignore[assignment]
         return DiskMethod(DiskOptions(**options))
 
+    # Imported before the patch, or it would keep the disk for the tests that follow.
+    importlib.import_module("iseg_widget.api")
     monkeypatch.setattr("iseg_widget.methods.registry.load_method", load_method)
     return calls
 
@@ -200,7 +204,7 @@ def test_methods_and_models_are_listed(capsys: pytest.CaptureFixture[str]):
     [("2", 2), ("0.5", 0.5), ("true", True), ("False", False), ("none", None), ("S1", "S1")],
 )
 def test_option_values(text: str, value: object):
-    found = cli._option(f"some-key={text}")
+    found = values.option(f"some-key={text}")
     assert found == ("some_key", value)
     assert type(found[1]) is type(value)
 

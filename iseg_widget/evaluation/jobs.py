@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from iseg_widget.datasets.base import Dataset, MemoryDataset, Sample
 from iseg_widget.evaluation.course import Settings, Source, evaluate_many
 from iseg_widget.evaluation.records import Record
 from iseg_widget.protocol import Method
+from iseg_widget.weights.registry import Weights
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class MethodSpec:
     """
 
     name: str
-    weights: str | Path | None = None
+    weights: Weights = None
     options: Mapping[str, Any] | object | None = None
     device: str = "auto"
     compat: bool = False

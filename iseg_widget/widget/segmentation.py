@@ -44,6 +44,8 @@ from iseg_widget.widget.worker import Job
 if TYPE_CHECKING:
     import torch
 
+    from iseg_widget.weights.registry import Weights
+
 _log = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).parent / "static"
@@ -124,7 +126,7 @@ class SegmentationWidget(anywidget.AnyWidget):
         truth: ArrayLike | None = None,
         ignore: ArrayLike | None = None,
         options: Mapping[str, Any] | object | None = None,
-        weights: str | Path | Mapping[str, str | Path] | None = None,
+        weights: Weights | Mapping[str, Weights] = None,
         device: str | torch.device = "auto",
         opacity: float = 0.5,
         show_views: bool = False,

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iseg_widget.cli.values import Command
+
 if TYPE_CHECKING:
     from iseg_widget.evaluation.report import Report
 
@@ -14,7 +16,7 @@ RECORDS, REPORT = "records.jsonl", "report.json"
 """What ``evaluate --out`` writes."""
 
 
-def build_report(parser: argparse.ArgumentParser) -> None:
+def _build_report(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``report``."""
     parser.add_argument(
         "report", type=Path, help=f"the folder that 'evaluate --out' wrote, {REPORT} or {RECORDS}"
@@ -35,7 +37,7 @@ def build_report(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {text}")
 
 
-def run_report(arguments: argparse.Namespace) -> int:
+def _run_report(arguments: argparse.Namespace) -> int:
     """Print a report, and write or compare it as asked."""
     from iseg_widget.evaluation.report import Report
 
@@ -79,7 +81,7 @@ def _file(path: Path) -> Path:
     raise ValueError(f"{path} holds neither {REPORT} nor {RECORDS}")
 
 
-def build_published(parser: argparse.ArgumentParser) -> None:
+def _build_published(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``published``."""
     for name, text in (
         ("method", "about this method, such as focalclick or graph_cut"),
@@ -91,7 +93,7 @@ def build_published(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", action="store_true", help="print comma-separated values")
 
 
-def run_published(arguments: argparse.Namespace) -> int:
+def _run_published(arguments: argparse.Namespace) -> int:
     """Print published numbers."""
     from iseg_widget.evaluation.published import published_results
 
@@ -100,3 +102,11 @@ def run_published(arguments: argparse.Namespace) -> int:
     )
     print(found.table().to_csv() if arguments.csv else found, end="" if arguments.csv else "\n")
     return 0
+
+
+COMMANDS = {
+    "report": Command("show, compare and export what evaluate found", _run_report, _build_report),
+    "published": Command(
+        "show the numbers of the papers' tables", _run_published, _build_published
+    ),
+}
