@@ -303,7 +303,7 @@ class BRS(_Optimising):
             else:
                 maps = interaction[:, 1:] + change
                 interaction = torch.cat([interaction[:, :1], maps], 1)
-            return self.network.classify(self.network.trunk(image, interaction)), penalty
+            return self.network.logits(image, interaction), penalty
 
         begin = start.astype(np.float64).ravel()
         logits, last = self._optimise(begin, evaluate, every, len(clicks), recorded)

@@ -279,7 +279,7 @@ class RITM:
         note_input(fed, recorded)
         # Inference mode belongs to the thread, so it is entered here and not by the caller.
         with torch.inference_mode():
-            return self.network.classify(self.network.trunk(fed.image, fed.interaction)), None
+            return self.network.logits(fed.image, fed.interaction), None
 
 
 def note_input(fed: Fed, recorded: dict[str, NDArray[Any]] | None) -> None:

@@ -86,10 +86,13 @@ class RITMNetwork(nn.Module):
         """Return logits ``(N, 1, h, w)`` of :meth:`trunk`'s features."""
         return self.predict(self.decode(features))
 
+    def logits(self, image: Tensor, interaction: Tensor) -> Tensor:
+        """Return logits ``(N, 1, H/4, W/4)``; :meth:`classify` of :meth:`trunk`, in one go."""
+        return self.classify(self.trunk(image, interaction))
+
     def forward(self, image: Tensor, interaction: Tensor) -> Tensor:
         """Return logits at the input's size, ``(N, 1, H, W)``; see :meth:`trunk`."""
-        logits = self.classify(self.trunk(image, interaction))
-        return resize(logits, (image.shape[2], image.shape[3]))
+        return resize(self.logits(image, interaction), (image.shape[2], image.shape[3]))
 
 
 class RITMPublished(RITMNetwork):
@@ -127,6 +130,12 @@ class RITMPublished(RITMNetwork):
 
     def predict(self, decoded: Tensor) -> Tensor:
         out: Tensor = self.feature_extractor.cls_head(decoded)
+        return out
+
+    def logits(self, image: Tensor, interaction: Tensor) -> Tensor:
+        # The extractor's own forward may know a faster way than by way of the features.
+        maps = self.maps_transform(interaction)
+        out: Tensor = self.feature_extractor(self.normalise(image), maps)[0]
         return out
 
 
