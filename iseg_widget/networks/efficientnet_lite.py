@@ -125,6 +125,10 @@ class EfficientNetLite0(nn.Module):
         x = self.stem(image)
         if stem_features is not None:
             x = x + stem_features
+        return self.pyramid(x)
+
+    def pyramid(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps of strides 4 to 32 of the stem's output, ``(N, 32, H/2, W/2)``."""
         outputs = []
         for index, stage in enumerate(self.stages):
             x = stage(x)

@@ -248,12 +248,7 @@ class _LiteParts(nn.Module):
     ) -> Prediction:
         """See :meth:`IAFPNNetwork.coarse`."""
         low = backbone.stem((image - PIXEL_MEAN) / PIXEL_STD) + self.interaction(maps)
-        pyramid, x = [], low
-        for index, stage in enumerate(backbone.stages):
-            x = stage(x)
-            if index in (1, 2, 4, 6):
-                pyramid.append(x)
-        auxiliary, features = self.head(tuple(pyramid))
+        auxiliary, features = self.head(backbone.pyramid(low))
         sgm = hsgm = None
         if how.sgm:
             features, sgm = self.sgm(features, points, how)

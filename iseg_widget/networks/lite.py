@@ -63,12 +63,20 @@ class PyramidHead(nn.Module):
 
     def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Return logits ``(N, 1, H/4, W/4)`` and features ``(N, channels, H/4, W/4)``."""
+        features = self.decode(self.gather(maps))
+        return self.predict(features), features
+
+    def gather(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """Return all maps side by side, ``(N, channels * len(maps), H/4, W/4)``."""
         projected = [project(x) for project, x in zip(self.project, maps, strict=True)]
         projected[-1] = self.smooth(projected[-1] * self.context(maps[-1]))
         size = (projected[0].shape[2], projected[0].shape[3])
-        fused = self.fuse(torch.cat([resize(x, size) for x in projected], 1))
-        features = self.blend(fused)
-        return self.predict(features), features
+        return torch.cat([resize(x, size) for x in projected], 1)
+
+    def decode(self, gathered: Tensor) -> Tensor:
+        """Fuse what :meth:`gather` returned to features ``(N, channels, H/4, W/4)``."""
+        features: Tensor = self.blend(self.fuse(gathered))
+        return features
 
 
 class LiteSegmenter(nn.Module):

@@ -156,15 +156,10 @@ class RITMLite0(RITMNetwork):
 
     def trunk(self, image: Tensor, interaction: Tensor) -> Tensor:
         maps = self.backbone(self.normalise(image), self.interaction(interaction))
-        head = self.head
-        projected = [project(x) for project, x in zip(head.project, maps, strict=True)]
-        projected[-1] = head.smooth(projected[-1] * head.context(maps[-1]))
-        size = (projected[0].shape[2], projected[0].shape[3])
-        return torch.cat([resize(x, size) for x in projected], 1)
+        return self.head.gather(maps)
 
     def decode(self, features: Tensor) -> Tensor:
-        out: Tensor = self.head.blend(self.head.fuse(features))
-        return out
+        return self.head.decode(features)
 
     def predict(self, decoded: Tensor) -> Tensor:
         out: Tensor = self.head.predict(decoded)

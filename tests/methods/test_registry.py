@@ -64,7 +64,7 @@ def test_weights_by_name_are_the_default_ones(method: Any):
 
 @pytest.mark.parametrize("call", [iseg.load_method, options_class, method_title])
 def test_unknown_method(call: Any):
-    with pytest.raises(ValueError, match="unknown method 'sam'; accepted are focalclick"):
+    with pytest.raises(ValueError, match="unknown method 'sam'; accepted are ris_net, fca_net"):
         call("sam")
 
 
