@@ -64,7 +64,7 @@ def test_a_method_without_networks_is_measured_if_it_needs_no_file(monkeypatch):
 
     monkeypatch.setattr(registry, "method_title", lambda name: name)
     for found in ((), ("plain",)):
-        monkeypatch.setattr(registry, "list_methods", lambda *, loadable, found=found: found)
+        monkeypatch.setattr(registry, "list_methods", lambda found=found, **_: found)
         assert architectures(["plain"]) == tuple((name, None) for name in found)
     assert architectures(["plain"], published=True) == ()
 
