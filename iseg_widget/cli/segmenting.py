@@ -106,17 +106,47 @@ def _models(_: argparse.Namespace) -> int:
 def _benchmark(arguments: argparse.Namespace) -> int:
     import json
 
-    from iseg_widget.benchmark import DEFAULT_SIZES, format_rows, run_benchmark, to_records
+    from iseg_widget import benchmark
 
-    rows = run_benchmark(
-        arguments.method, sizes=arguments.size or DEFAULT_SIZES, threads=arguments.threads
-    )
-    print(json.dumps(to_records(rows), indent=2) if arguments.json else format_rows(rows))
+    if arguments.methods or arguments.published:
+        if len(arguments.size) > 1:
+            raise ValueError("networks are measured at one --size")
+        every = not arguments.methods or "all" in arguments.methods
+        rows = benchmark.run_network_benchmark(
+            None if every else arguments.methods,
+            published=arguments.published,
+            size=(arguments.size or [benchmark.NETWORK_SIZE])[0],
+            threads=arguments.threads,
+            repeat=arguments.repeat,
+        )
+    else:
+        rows = benchmark.run_benchmark(
+            arguments.method,
+            sizes=arguments.size or benchmark.DEFAULT_SIZES,
+            threads=arguments.threads,
+        )
+    records = benchmark.to_records(rows)
+    print(json.dumps(records, indent=2) if arguments.json else benchmark.format_rows(rows))
     return 0
 
 
 def _build_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", default="focalclick", help="see 'methods' (%(default)s)")
+    parser.add_argument(
+        "--methods",
+        action="append",
+        default=[],
+        metavar="METHOD|all",
+        help="measure every network of these methods instead, with random weights",
+    )
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="of those, only networks that authors publish; without --methods of all methods",
+    )
+    parser.add_argument(
+        "--repeat", type=natural, default=3, metavar="N", help="sessions a network (%(default)s)"
+    )
     parser.add_argument(
         "--size",
         type=size,

@@ -189,6 +189,15 @@ def load_method(
     return method
 
 
+def build_method(
+    name: str, network: Any, options: Mapping[str, Any] | object | None = None
+) -> Method:
+    """Build a method around a network of its own, in evaluation mode and on its device."""
+    cls, _ = _kind(name).load()
+    method: Method = cls(network, build_options(name, options))
+    return method
+
+
 def with_options(method: Method, options: Mapping[str, Any] | object) -> Method:
     """Return the same method (network shared) under other options."""
     cls, _ = _kind(method.name).load()

@@ -391,7 +391,7 @@ def test_only_methods_that_can_be_loaded_are_offered(
     widget, _, _ = make()
     assert [name for name, _ in widget.methods] == ["disks", "focalclick"]
     widget, _, _ = make(weights={"fca_net": "fcanet-resnet101.pth"})
-    assert [name for name, _ in widget.methods] == ["disks", "focalclick", "fca_net"]
+    assert [name for name, _ in widget.methods] == ["disks", "fca_net", "focalclick"]
 
 
 def test_options_come_from_the_registry(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
