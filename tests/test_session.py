@@ -536,3 +536,32 @@ def test_a_log_that_is_none_is_refused(session, change, message):
     log = {key: value for key, value in (session.log() | change).items() if value is not None}
     with pytest.raises(ValueError, match=message):
         replay(session.method, session.image, log)
+
+
+def test_prepare_and_accept_are_a_click_in_two_halves():
+    method, image = DiskMethod(), np.zeros((40, 50, 3), np.uint8)
+    halves, whole = Session(method, image), Session(method, image)
+    for clicks in ([Click(10, 10)], [Click(20, 12), Click(11, 9, positive=False)]):
+        pending = halves.prepare(clicks)
+        before = halves.steps
+        answer = method.step(pending.state, pending.clicks)
+        assert halves.steps == before
+        step = halves.accept(pending, answer)
+        np.testing.assert_array_equal(step.mask, whole.click_many(clicks).mask)
+    assert halves.log() == whole.log()
+    assert halves.undo()
+    assert halves.clicks == (Click(10, 10),)
+
+
+def test_an_answer_to_another_state_is_refused():
+    method = DiskMethod()
+    session = Session(method, np.zeros((40, 50, 3), np.uint8))
+    pending = session.prepare([Click(10, 10)])
+    session.click(20, 20)
+    with pytest.raises(ValueError, match="has changed since"):
+        session.accept(pending, method.step(pending.state, pending.clicks))
+    assert session.clicks == (Click(20, 20),)
+    with pytest.raises(ValueError, match="at least one click"):
+        session.prepare([])
+    with pytest.raises(ValueError, match="outside the image"):
+        session.prepare([Click(99, 3)])

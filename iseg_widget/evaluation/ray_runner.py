@@ -20,7 +20,9 @@ class RayExecutor:
     environment variables say, and closed at the end.
 
     Datasets are read where the actors are, so their files must be at the same path on every node;
-    the samples of a :class:`~iseg_widget.datasets.base.MemoryDataset` are sent.
+    the samples of a :class:`~iseg_widget.datasets.base.MemoryDataset` are sent. An actor that the
+    cluster has no room for, such as the successor of one whose node died, is waited for; the others
+    go on without it.
 
     Attributes
     ----------

@@ -75,6 +75,7 @@ class _Crew:
         self._fresh = iter(tasks)
         self._again: deque[Task] = deque()
         self._starting: dict[Future[None], Worker] = {}
+        self._alive: set[Worker] = set()
         self._idle: list[Worker] = []
         self._busy: dict[Future[list[Record]], tuple[Worker, Task]] = {}
         self._false_starts = 0
@@ -83,6 +84,7 @@ class _Crew:
 
     def launch(self) -> None:
         worker = self._start()
+        self._alive.add(worker)
         self._starting[self._threads.submit(worker.ready)] = worker
 
     def assign(self) -> bool:
@@ -111,7 +113,7 @@ class _Crew:
         try:
             future.result()
         except WorkerDied as death:
-            worker.stop()
+            self._bury(worker)
             self._false_starts += 1
             if self._false_starts >= MOST_FALSE_STARTS:
                 raise RuntimeError(
@@ -128,7 +130,7 @@ class _Crew:
         try:
             records = future.result()
         except WorkerDied as death:
-            worker.stop()
+            self._bury(worker)
             self.launch()
             task = replace(task, deaths=task.deaths + 1)
             if task.deaths >= MOST_DEATHS:
@@ -138,10 +140,12 @@ class _Crew:
         self._idle.append(worker)
         return records
 
+    def _bury(self, worker: Worker) -> None:
+        self._alive.remove(worker)
+        worker.stop()
+
     def close(self) -> None:
-        for worker in (*self._starting.values(), *self._idle):
-            worker.stop()
-        for worker, _ in self._busy.values():
+        for worker in self._alive:
             worker.stop()
         self._threads.shutdown(cancel_futures=True)
 

@@ -73,6 +73,23 @@ class DeadlyDisk(SlowDisk):
         return super().start(image, mask)
 
 
+@dataclass
+class SigningDisk(SlowDisk):
+    """Leaves its process's id in ``folder`` and begins when ``together`` have done so."""
+
+    folder: str = ""
+    together: int = 2
+
+    def start(self, image: NDArray[np.uint8], mask: NDArray[np.bool_] | None = None) -> _Soft:
+        (Path(self.folder) / str(os.getpid())).touch()
+        until = time.monotonic() + 100
+        while len(list(Path(self.folder).iterdir())) < self.together:
+            if time.monotonic() > until:
+                raise TimeoutError("the others do not come")
+            time.sleep(0.02)
+        return super().start(image, mask)
+
+
 @dataclass(frozen=True)
 class Stillborn:
     """A factory that ends every process that calls it but the one with ``parent`` as its id."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from iseg_widget.evaluation.report import Report
 from iseg_widget.evaluation.runner import RayExecutor, evaluate
 from iseg_widget.evaluation.stream import RECORDS
 from tests.evaluation.closed_form import DiskMethod
-from tests.evaluation.crowd import Crowd, DeadlyDisk, SlowDisk, Unloadable, course
+from tests.evaluation.crowd import Crowd, DeadlyDisk, SigningDisk, Unloadable, course
 
 pytestmark = [
     pytest.mark.ray,
@@ -25,7 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 ROOT = Path(__file__).resolve().parents[2]
-COUNT = 24
+COUNT = 30
 
 
 @pytest.fixture(scope="module")
@@ -106,19 +105,27 @@ def test_a_node_that_dies_midway_costs_nothing(cluster: object, tmp_path: Path):
     """The last test of the cluster: one of its nodes is gone afterwards."""
     import ray
 
-    records = tmp_path / "run" / RECORDS
+    signed, records = tmp_path / "signed", tmp_path / "run" / RECORDS
+    signed.mkdir()
     seen: list[int] = []
+    over = threading.Event()
 
     def kill_one_node() -> None:
-        while not records.exists() or records.read_bytes().count(b"\n") < 6:
-            time.sleep(0.02)
+        """When either node is at work."""
+        while not records.exists() or records.read_bytes().count(b"\n") < 4:
+            if over.wait(0.02):
+                return
         seen.append(records.read_bytes().count(b"\n") - 1)
         cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)  # type: ignore[attr-defined]
 
     killer = threading.Thread(target=kill_one_node)
     killer.start()
-    report = run(SlowDisk(pause=0.05), Crowd(COUNT), workers=2, out=tmp_path / "run")
-    killer.join()
+    method = SigningDisk(folder=str(signed), pause=0.1)
+    try:
+        report = run(method, Crowd(COUNT), workers=2, out=tmp_path / "run")
+    finally:
+        over.set()
+        killer.join()
     assert seen[0] < COUNT
     assert sum(node["Alive"] for node in ray.nodes()) == 1
     assert course(report) == undisturbed(Crowd(COUNT))

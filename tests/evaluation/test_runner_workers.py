@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pytest
 
 from iseg_widget.datasets import MemoryDataset, load
 from iseg_widget.evaluation.report import Report
-from iseg_widget.evaluation.runner import MethodSpec, evaluate
+from iseg_widget.evaluation.runner import MethodSpec, RayExecutor, evaluate
 from iseg_widget.evaluation.stream import read_stream
 from tests.evaluation.closed_form import DiskMethod
 from tests.evaluation.crowd import Crowd, DeadlyDisk, Stillborn, Unloadable, course
@@ -128,6 +129,9 @@ def test_no_worker_is_left_behind():
     run(DiskMethod(), workers=2)
     with pytest.raises(RuntimeError):
         run(Stillborn(os.getpid()), workers=2)
+    with pytest.raises(ValueError, match="no weights here") as caught:
+        run(Unloadable(os.getpid()), workers=2)
+    assert caught.value is not None  # and holds on to where it was raised
     assert multiprocessing.active_children() == []
 
 
@@ -195,6 +199,14 @@ def test_a_real_network_goes_to_workers_by_name_and_loaded():
     assert expected == course(run(loaded, load("demo"), workers=2, **more))
     spec = MethodSpec("focalclick", device="cpu")
     assert expected == course(run(spec, "demo", workers=2, **more))
+
+
+def test_without_ray_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"iseg-widget\[ray\]"):
+        run(DiskMethod(), executor="ray")
+    with pytest.raises(ValueError, match="num_gpus must not be negative, got -1"):
+        RayExecutor(num_gpus=-1)
 
 
 def test_threads_here_are_put_back():

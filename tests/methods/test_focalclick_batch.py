@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from iseg_widget.datasets import load
 from iseg_widget.evaluation.robot import next_click
 from iseg_widget.methods.focalclick import FocalClick, FocalClickOptions
 from iseg_widget.methods.registry import load_method
+from iseg_widget.networks.focalclick import Geometry
 from iseg_widget.protocol import BatchMethod, step_many
 from iseg_widget.session import Session
 from tests.methods.stand_in import StandIn, picture
@@ -101,17 +104,20 @@ def test_each_object_is_refined_in_its_own_crop_or_not_at_all():
     assert answers[2][1].mask[150, 170]
 
 
-def test_states_stay_small():
-    """No state holds on to the answers of the others."""
-    for compat in (False, True):
-        method = load_method("focalclick", device="cpu", compat=compat)
-        samples = list(load("demo"))[:3]
-        states = [method.start(sample.image) for sample in samples]
-        clicks = [[next_click(np.zeros_like(s.mask), s.mask)] for s in samples]
-        for state, _ in step_many(method, states, clicks):
-            for patch in state.soft.patches:
-                base = patch.values if patch.values.base is None else patch.values.base
-                assert base.nbytes == patch.values.nbytes
+@pytest.mark.parametrize("sampling", ["half_pixel", "corners"])
+def test_states_stay_small(sampling: Literal["half_pixel", "corners"]):
+    """No state holds on to the answers to other objects."""
+    network = StandIn()
+    network.geometry = Geometry(sampling=sampling)  # type: ignore[misc]
+    method = FocalClick(network, FocalClickOptions())  # type: ignore[arg-type]
+    boxes = [(40, 60, 80, 100), (30, 20, 90, 60), (150, 130, 190, 180)]
+    states = [method.start(_nested(box)) for box in boxes]
+    clicks = [[Click(60, 80)], [Click(50, 40)], [Click(170, 150)]]
+    patches = [p for state, _ in method.step_many(states, clicks) for p in state.soft.patches]
+    assert len(patches) == 6
+    for patch in patches:
+        kept = patch.values if patch.values.base is None else patch.values.base
+        assert kept.nbytes == patch.values.nbytes
 
 
 def test_no_object_is_no_work():
