@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from iseg_widget.evaluation import metrics, summary
-from iseg_widget.evaluation.records import Record, RunInfo
+from iseg_widget.evaluation.records import INFORMATION, Record, RunInfo
 from iseg_widget.evaluation.tables import Table
 
 if TYPE_CHECKING:
@@ -23,17 +23,7 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 _CHUNK = 4_000_000
 _COUNTS = (("NoC", "clicks"), ("NoF", "objects"))
-_NOT_COMPARED = frozenset(
-    {
-        "changed",
-        "dataset_description",
-        "metrics",
-        "sample_names",
-        "samples",
-        "version",
-        "versions",
-    }
-)
+_NOT_COMPARED = INFORMATION | {"metrics", "sample_names", "samples"}
 
 
 def paired_bootstrap(

@@ -18,8 +18,11 @@ FORMAT = 1
 
 PACKAGES = ("numpy", "opencv-python-headless", "pillow", "scipy", "torch")
 
-LATER = frozenset({"changed", "versions"})
+LATER = frozenset({"changed", "dataset_description", "versions"})
 """Keys that older files of this format lack."""
+
+INFORMATION = LATER | {"version"}
+"""What a run says of itself that makes no other run of it."""
 
 
 def versions() -> dict[str, str]:
@@ -91,6 +94,7 @@ class RunInfo:
     method, options: the method's name and its options by field.
     weights: fingerprint of the network's weights; ``None`` for a method without.
     dataset, samples, sample_names: the dataset's name, length, and fingerprint of its names.
+    dataset_description: what it said of itself, such as how this copy of it was made.
     max_clicks, stop_iou, metrics: see :func:`iseg_widget.evaluate`.
     robot: the robot's description.
     changed: names of the options that are not at their defaults; part of ``options``.
@@ -108,6 +112,7 @@ class RunInfo:
     robot: str
     metrics: tuple[str, ...]
     changed: tuple[str, ...] = ()
+    dataset_description: str = ""
     version: str = field(default_factory=lambda: iseg_widget.__version__)
     versions: Mapping[str, str] = field(default_factory=versions)
 
@@ -132,13 +137,13 @@ class RunInfo:
     def differences(self, other: RunInfo) -> list[str]:
         """Name what differs, each as ``field: mine, not theirs``.
 
-        Versions do not matter, nor which options are at their defaults.
+        Versions do not matter, nor which options are at their defaults, nor words.
         """
         mine, theirs = self.to_dict(), other.to_dict()
         return [
             f"{name}: {mine[name]!r}, not {theirs[name]!r}"
             for name in mine
-            if name not in ("version", "versions", "changed") and mine[name] != theirs[name]
+            if name not in INFORMATION and mine[name] != theirs[name]
         ]
 
 

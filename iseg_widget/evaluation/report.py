@@ -237,13 +237,13 @@ class Report:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Report:
-        """Read what :meth:`save` wrote, or the ``.jsonl`` file that ``evaluate(out=…)`` wrote.
+        """Read what :meth:`save` wrote, or the folder or ``.jsonl`` file of ``evaluate(out=…)``.
 
         Raises
         ------
         ValueError: the file is missing or holds no report.
         """
-        if str(path).endswith(".jsonl"):
+        if str(path).endswith(".jsonl") or Path(path).is_dir():
             return cls(*read_stream(path))
         try:
             data = json.loads(Path(path).read_text("utf-8"))

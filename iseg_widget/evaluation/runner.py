@@ -174,6 +174,7 @@ def _describe(method: Method, dataset: Dataset, settings: Settings) -> RunInfo:
         robot=settings.robot.description,
         metrics=settings.metrics,
         changed=changed_options(method.options),
+        dataset_description=str(getattr(dataset, "description", "")),
     )
 
 

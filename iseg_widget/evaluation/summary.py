@@ -121,9 +121,8 @@ def description(report: Report) -> str:
 
     What the run recorded about its copy of the data goes before what the package knows.
     """
-    recorded = report.info.to_dict().get("dataset_description")
-    if recorded:
-        return str(recorded)
+    if report.info.dataset_description:
+        return report.info.dataset_description
     from iseg_widget.datasets import list_datasets
 
     known = {entry.name: entry.description for entry in list_datasets()}

@@ -107,6 +107,8 @@ def test_a_folder_tells_what_was_run_and_how(tmp_path: Path):
     assert content["run"]["changed"] == ["radius"]
     info, records = read_stream(out)
     assert content["run"] == info.to_dict()
+    assert info.dataset_description == Crowd(4).description
+    assert Report.load(out).info == info
     assert info.changed_options == {"radius": 5.0}
     assert len(records) == 4
     first, second = content["parts"]
