@@ -451,14 +451,16 @@ class TestCopy:
         before = snapshot(session)
         other = session.copy()
         assert snapshot(other) == before
-        other.redo()
-        other.click(20, 9)
         other.undo()
+        other.click(20, 9)
         assert snapshot(session) == before
-        assert (len(session.clicks), session.can_redo) == (1, True)
-        session.reset()
+        session.redo()
+        assert session.clicks == (Click(5, 5), Click(9, 9))
         session.undo()
-        assert (len(other.clicks), other.can_redo) == (2, True)
+        session.undo()
+        assert not session.can_undo
+        assert other.clicks == (Click(20, 9),)
+        assert [other.undo(), other.undo(), other.can_redo] == [True, False, True]
 
     def test_nothing_is_computed_again(self, session: Session):
         session.click(5, 5)

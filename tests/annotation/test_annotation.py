@@ -270,6 +270,14 @@ class TestMasks:
         assert visible(annotation) == before
         assert annotation.session(1).method is DISKS
 
+    def test_use_method_after_an_edit(self):
+        annotation = made("allow", LEFT)
+        annotation.click(20, 10)
+        annotation.edit(RIGHT)
+        annotation.use_method(DiskMethod(DiskOptions(radius=7)))
+        actions = annotation._now.objects[0].log()["actions"]
+        assert [sorted(action) for action in actions] == [["clicks"], ["edit"]]
+
     def test_use_method_before_the_first_click(self):
         annotation = made("allow", LEFT)
         annotation.session(1)

@@ -23,6 +23,7 @@ from iseg_widget.export import (
     to_labelme,
 )
 from iseg_widget.masks import rle_decode
+from iseg_widget.session import replay
 from tests.annotation.made import DISKS, SHAPE, histories, made, picture, rectangle, visible
 from tests.methods.fake import DiskMethod, DiskOptions
 
@@ -146,6 +147,11 @@ class TestContent:
         assert first["method"] == {"name": "disks", "options": {"radius": 4.0}, "weights": None}
         assert data["objects"][0]["method"] is None
         np.testing.assert_array_equal(rle_decode(first["mask"]), full().mask_of(1))
+
+    def test_every_log_ends_in_the_mask(self, path: Path):
+        for entry in json.loads(path.read_bytes())["objects"]:
+            session = replay(DISKS, picture(), entry["log"])
+            np.testing.assert_array_equal(session.mask, rle_decode(entry["mask"]))
 
     def test_weights_have_a_fingerprint(self, tmp_path: Path):
         torch = pytest.importorskip("torch")
