@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from iseg_widget import datasets as datasets
+    from iseg_widget.annotation import Annotation as Annotation
     from iseg_widget.api import segment as segment
     from iseg_widget.clicks import Click as Click
     from iseg_widget.evaluation.published import published_results as published_results
@@ -37,6 +38,7 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 # Importing the package must stay quick: torch and the widget come with the first use of a name.
 _HOMES = {
+    "Annotation": "iseg_widget.annotation",
     "BRSOptions": "iseg_widget.methods.brs",
     "Click": "iseg_widget.clicks",
     "FBRSOptions": "iseg_widget.methods.brs",
@@ -62,6 +64,7 @@ _HOMES = {
 _MODULES = ("datasets",)
 
 __all__ = [
+    "Annotation",
     "BRSOptions",
     "Click",
     "FBRSOptions",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -264,6 +265,17 @@ class Session:
         """
         timeline, undo, redo = cast("tuple[_Timeline, tuple[_Timeline, ...], Any]", checkpoint)
         self._timeline, self._undo, self._redo = timeline, list(undo), list(redo)
+
+    def copy(self) -> Session:
+        """Return an independent session at the same place of the same history.
+
+        Nothing is computed and nothing large is copied: image, masks and states are shared. What
+        :meth:`prepare` took up in the one may be handed to :meth:`accept` of the other while
+        neither has changed.
+        """
+        other = copy.copy(self)
+        other.restore(self.checkpoint())
+        return other
 
     def with_method(self, method: Method) -> Session:
         """Return a new session with the same image and the history replayed by ``method``."""

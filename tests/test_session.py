@@ -443,6 +443,42 @@ def test_with_method_replays_the_history_with_the_other_method():
     assert snapshot(session) == before
 
 
+class TestCopy:
+    def test_neither_knows_what_the_other_does(self, session: Session):
+        session.click(5, 5)
+        session.click(9, 9)
+        session.undo()
+        before = snapshot(session)
+        other = session.copy()
+        assert snapshot(other) == before
+        other.undo()
+        other.click(20, 9)
+        assert snapshot(session) == before
+        session.redo()
+        assert session.clicks == (Click(5, 5), Click(9, 9))
+        session.undo()
+        session.undo()
+        assert not session.can_undo
+        assert other.clicks == (Click(20, 9),)
+        assert [other.undo(), other.undo(), other.can_redo] == [True, False, True]
+
+    def test_nothing_is_computed_again(self, session: Session):
+        session.click(5, 5)
+        other = session.copy()
+        assert other.image is session.image
+        assert other.step is session.step
+
+    def test_prepared_by_one_accepted_by_the_other(self, session: Session):
+        session.click(5, 5)
+        pending = session.prepare([Click(9, 9)])
+        other = session.copy()
+        answer = session.method.step(pending.state, pending.clicks)
+        other.accept(pending, answer)
+        assert len(other.clicks) == 2
+        with pytest.raises(ValueError, match="changed since"):
+            other.accept(pending, answer)
+
+
 points = st.tuples(st.integers(0, WIDTH - 1), st.integers(0, HEIGHT - 1), st.booleans())
 actions = st.one_of(
     st.tuples(st.just("click"), st.lists(points, min_size=1, max_size=3)),

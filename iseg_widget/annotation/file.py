@@ -1,0 +1,206 @@
+"""The file of an annotation: one JSON, read and written whole.
+
+It holds the final mask of every object, so that it can be opened without any method, and the log
+of every object's session, so that the same method gives the same history.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import iseg_widget
+from iseg_widget.annotation.state import (
+    ObjectState,
+    Snapshot,
+    check_colour,
+    check_label,
+    check_rule,
+    seen,
+)
+from iseg_widget.clicks import Click, check_inside
+from iseg_widget.images import RGB
+from iseg_widget.protocol import Method
+from iseg_widget.regions import Region
+from iseg_widget.session import LOG_VERSION
+
+FORMAT = "iseg_widget annotation"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a file holds: the image's name, shape and fingerprint, the objects, the next id."""
+
+    file_name: str
+    shape: tuple[int, int]
+    sha256: str
+    snapshot: Snapshot
+    next_id: int
+
+
+def image_sha256(image: RGB) -> str:
+    """Return the SHA-256 of an image's pixels, row by row."""
+    return hashlib.sha256(image.data).hexdigest()
+
+
+def described(method: Method) -> dict[str, Any]:
+    """Return a method's name, options and fingerprint of its weights, as JSON-able data."""
+    from iseg_widget.evaluation.records import plain_options, weights_fingerprint
+
+    options = plain_options(method.options)
+    return {"name": method.name, "options": options, "weights": weights_fingerprint(method)}
+
+
+def to_bytes(content: Stored, describe: Callable[[Method], Mapping[str, Any]]) -> bytes:
+    """Return the file's content; ``describe`` is :func:`described` or remembers what it said."""
+    from iseg_widget.evaluation.records import versions
+
+    snapshot = content.snapshot
+    data = {
+        "format": FORMAT,
+        "version": VERSION,
+        "written_by": {"iseg_widget": iseg_widget.__version__, **versions()},
+        "image": {
+            "file_name": content.file_name,
+            "width": content.shape[1],
+            "height": content.shape[0],
+            "sha256": content.sha256,
+        },
+        "rule": snapshot.rule,
+        "labels": [{"name": name, "colour": colour} for name, colour in snapshot.labels],
+        "active": snapshot.active,
+        "next_id": content.next_id,
+        "objects": [_object(state, describe) for state in snapshot.objects],
+    }
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _object(state: ObjectState, describe: Callable[[Method], Mapping[str, Any]]) -> dict[str, Any]:
+    if state.session is not None:
+        method: Any = describe(state.session.method)
+    else:
+        method = None if state.saved is None else state.saved["method"]
+    return {
+        "id": state.id,
+        "label": state.label,
+        "name": state.name,
+        "colour": state.colour,
+        "visible": state.visible,
+        "locked": state.locked,
+        "mask": state.region.rle(),
+        "method": method,
+        "log": state.log(),
+    }
+
+
+def read(path: str | os.PathLike[str]) -> Stored:
+    """Read a file; the sessions stay logs.
+
+    Raises
+    ------
+    ValueError: there is no such file, it is of another format or a later version, or damaged.
+    """
+    try:
+        data = json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise ValueError(f"no annotation at {path}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} is no annotation of iseg_widget (its 'format' is not {FORMAT!r}); COCO, "
+            "labelme and mask pictures are read by iseg_widget.export and Annotation.from_labelled"
+        )
+    if data.get("version") != VERSION:
+        raise ValueError(
+            f"{path} has format version {data.get('version')!r}, accepted is {VERSION}; "
+            f"it was written by {data.get('written_by')}"
+        )
+    try:
+        return _stored(data)
+    except KeyError as error:
+        raise ValueError(f"{path} is damaged: {error.args[0]!r} is missing") from error
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _stored(data: Mapping[str, Any]) -> Stored:
+    image = data["image"]
+    shape = (_integer(image["height"]), _integer(image["width"]))
+    labels = tuple((check_label(x["name"]), check_colour(x["colour"])) for x in data["labels"])
+    names = [name for name, _ in labels]
+    objects = []
+    for number, entry in enumerate(data["objects"]):
+        try:
+            objects.append(_state(entry, shape, names))
+        except KeyError as error:
+            raise ValueError(f"object {number} lacks {error.args[0]!r}") from error
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise ValueError(f"object {number}: {error}") from error
+    ids = [state.id for state in objects]
+    active, next_id = data["active"], _integer(data["next_id"])
+    if not names or len(set(names)) != len(names) or len(set(ids)) != len(ids):
+        raise ValueError(f"labels and ids must differ, got {names} and {ids}")
+    if any(not 0 < number < next_id for number in ids) or active not in (None, *ids):
+        raise ValueError(f"ids {ids}, active {active} and next id {next_id} do not fit")
+    rule = check_rule(data["rule"])
+    shown = zip(seen(objects), objects, strict=True)
+    if rule == "exclusive" and any(region is not state.region for region, state in shown):
+        raise ValueError("its objects overlap, against its rule 'exclusive'")
+    snapshot = Snapshot(tuple(objects), labels, rule, active)
+    return Stored(str(image["file_name"]), shape, str(image["sha256"]), snapshot, next_id)
+
+
+def _state(entry: Mapping[str, Any], shape: tuple[int, int], labels: Sequence[str]) -> ObjectState:
+    log, method = entry["log"], entry["method"]
+    initial = _check_log(log, shape)
+    if method is not None:
+        method = {key: method[key] for key in ("name", "options", "weights")}
+    colour = entry["colour"]
+    if entry["label"] not in labels:
+        raise ValueError(f"its label {entry['label']!r} is not among {list(labels)}")
+    for key in ("visible", "locked"):
+        if not isinstance(entry[key], bool):
+            raise TypeError(f"{key!r} must be true or false, got {entry[key]!r}")
+    return ObjectState(
+        id=_integer(entry["id"]),
+        label=entry["label"],
+        name=str(entry["name"]),
+        colour=None if colour is None else check_colour(colour),
+        visible=entry["visible"],
+        locked=entry["locked"],
+        region=Region.from_rle(entry["mask"], shape),
+        initial=initial,
+        saved={"method": method, "log": log} if log["actions"] else None,
+    )
+
+
+def _check_log(log: Mapping[str, Any], shape: tuple[int, int]) -> Region | None:
+    """Check all that a later replay relies on; return the mask that the session begins with."""
+    if log["version"] != LOG_VERSION:
+        raise ValueError(f"log version {log['version']!r}; accepted is {LOG_VERSION}")
+    size = (log["image"]["height"], log["image"]["width"])
+    if size != shape:
+        raise ValueError(f"its log belongs to an image of {size}, not {shape}")
+    for action in log["actions"]:
+        if "edit" in action:
+            Region.from_rle(action["edit"], shape)
+            continue
+        if not action["clicks"]:
+            raise ValueError("its log holds a step without clicks")
+        for click in action["clicks"]:
+            check_inside(Click.from_dict(click), shape)
+    initial = log["initial_mask"]
+    return None if initial is None else Region.from_rle(initial, shape)
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"expected a whole number, got {value!r}")
+    return value

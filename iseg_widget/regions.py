@@ -1,0 +1,168 @@
+"""Masks cut to their boxes: many objects on a large image cost what the objects cover."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from iseg_widget.masks import Box, Mask, PackedMask, box_of, rle_decode, rle_encode
+from iseg_widget.views import cut, intersect, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A set of pixels of an image, packed; equal regions compare equal.
+
+    Attributes
+    ----------
+    shape: ``(H, W)`` of the image.
+    box: smallest half-open box ``(x0, y0, x1, y1)`` that holds it; ``None`` when empty.
+    packed: its pixels within the box.
+    area: number of pixels.
+    """
+
+    shape: tuple[int, int]
+    box: Box | None = None
+    packed: PackedMask | None = None
+    area: int = 0
+
+    @classmethod
+    def of(cls, mask: Mask) -> Region:
+        """Return the region of an ``(H, W)`` bool mask."""
+        return cls.pasted(mask, (0, 0), (mask.shape[0], mask.shape[1]))
+
+    @classmethod
+    def pasted(cls, crop: Mask, corner: tuple[int, int], shape: tuple[int, int]) -> Region:
+        """Return the region of a crop whose first pixel is ``corner`` (x, y) of the image."""
+        box = box_of(crop)
+        if box is None:
+            return cls(shape)
+        tight = cut(crop, box)
+        x, y = corner
+        placed = (box[0] + x, box[1] + y, box[2] + x, box[3] + y)
+        return cls(shape, placed, PackedMask.pack(tight), int(np.count_nonzero(tight)))
+
+    def crop(self) -> Mask:
+        """Return the pixels within :attr:`box`, ``(h, w)`` bool; ``(0, 0)`` when empty."""
+        return np.zeros((0, 0), bool) if self.packed is None else self.packed.unpack()
+
+    def window(self, box: Box) -> Mask:
+        """Return the pixels within any box of the image, ``(h, w)`` bool."""
+        out = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
+        common = None if self.box is None else intersect(self.box, box)
+        if common is not None and self.box is not None:
+            cut(out, _within(common, box))[:] = cut(self.crop(), _within(common, self.box))
+        return out
+
+    def mask(self) -> Mask:
+        """Return the ``(H, W)`` bool mask."""
+        return self.window(whole(self.shape))
+
+    def holds(self, row: int, column: int) -> bool:
+        """Whether a pixel belongs to the region."""
+        if self.box is None:
+            return False
+        x0, y0, x1, y1 = self.box
+        return x0 <= column < x1 and y0 <= row < y1 and bool(self.crop()[row - y0, column - x0])
+
+    def minus(self, other: Region) -> Region:
+        """Return the region without the other's pixels; itself where they share none."""
+        if self.box is None or other.box is None:
+            return self
+        common = intersect(self.box, other.box)
+        if common is None:
+            return self
+        left = self.crop()
+        part = cut(left, _within(common, self.box))
+        taken = part & other.window(common)
+        if not taken.any():
+            return self
+        part[taken] = False
+        return Region.pasted(left, self.box[:2], self.shape)
+
+    def components(self) -> list[Region]:
+        """Return the 8-connected parts, largest first."""
+        if self.box is None:
+            return []
+        count, labels, statistics, _ = cv2.connectedComponentsWithStats(
+            self.crop().astype(np.uint8), connectivity=8
+        )
+        parts = []
+        for number in range(1, count):
+            x, y, width, height = statistics[number, :4].tolist()
+            crop: NDArray[Any] = cut(labels, (x, y, x + width, y + height)) == number
+            parts.append(Region.pasted(crop, (self.box[0] + x, self.box[1] + y), self.shape))
+        return sorted(parts, key=lambda part: -part.area)
+
+    def rle(self) -> dict[str, Any]:
+        """Return what :func:`iseg_widget.masks.rle_encode` returns for the mask."""
+        height, width = self.shape
+        if self.box is None:
+            return {"size": [height, width], "counts": [height * width]}
+        # Runs go down the columns: only those of the box need looking at.
+        x0, _, x1, _ = self.box
+        counts = rle_encode(self.window((x0, 0, x1, height)))["counts"]
+        counts[0] += x0 * height
+        after = (width - x1) * height
+        if len(counts) % 2 == 1:
+            counts[-1] += after
+        elif after:
+            counts.append(after)
+        return {"size": [height, width], "counts": counts}
+
+    @classmethod
+    def from_rle(cls, rle: Mapping[str, Any], shape: tuple[int, int]) -> Region:
+        """Read uncompressed run lengths (see :func:`iseg_widget.masks.rle_decode`).
+
+        Raises
+        ------
+        ValueError: they belong to another shape, or do not fill it.
+        """
+        if [int(side) for side in rle["size"]] != list(shape):
+            raise ValueError(f"run lengths of size {rle['size']} for an image of {list(shape)}")
+        height, pixels = shape[0], shape[0] * shape[1]
+        counts = np.asarray(rle["counts"], np.int64)
+        ends = np.cumsum(counts)
+        if counts.ndim != 1 or not len(counts) or (counts < 0).any() or ends[-1] != pixels:
+            raise ValueError(
+                f"run lengths must be non-negative and sum to {pixels} for size "
+                f"{list(shape)}, got a sum of {int(counts.sum())}"
+            )
+        filled = np.flatnonzero((np.arange(len(counts)) % 2 == 1) & (counts > 0))
+        if not len(filled):
+            return cls(shape)
+        first, last = int(filled[0]), int(filled[-1])
+        start, stop = int(ends[first] - counts[first]), int(ends[last])
+        x0, x1 = start // height, -(-stop // height)
+        inner = counts[first : last + 1].tolist()
+        strip = [start - x0 * height, *inner, x1 * height - stop]
+        columns = rle_decode({"size": [height, x1 - x0], "counts": strip})
+        return cls.pasted(columns, (x0, 0), shape)
+
+
+def union(regions: Iterable[Region]) -> Region:
+    """Return the pixels of all regions, which belong to one image; ``ValueError`` for none."""
+    found = list(regions)
+    if not found:
+        raise ValueError("a union needs at least one region")
+    boxes = [region.box for region in found if region.box is not None]
+    if not boxes:
+        return found[0]
+    lows, highs = np.min(boxes, axis=0).tolist(), np.max(boxes, axis=0).tolist()
+    around = (lows[0], lows[1], highs[2], highs[3])
+    out = np.zeros((around[3] - around[1], around[2] - around[0]), bool)
+    for region in found:
+        if region.box is not None:
+            cut(out, _within(region.box, around))[region.crop()] = True
+    return Region.pasted(out, around[:2], found[0].shape)
+
+
+def _within(box: Box, around: Box) -> Box:
+    """Return a box in the pixels of one that holds it."""
+    x, y = around[:2]
+    return box[0] - x, box[1] - y, box[2] - x, box[3] - y
