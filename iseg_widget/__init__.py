@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from iseg_widget.evaluation.published import published_results as published_results
     from iseg_widget.evaluation.report import Report as Report
     from iseg_widget.evaluation.runner import evaluate as evaluate
+    from iseg_widget.explanation import explain as explain
     from iseg_widget.methods.brs import BRSOptions as BRSOptions
     from iseg_widget.methods.brs import FBRSOptions as FBRSOptions
     from iseg_widget.methods.fca_net import FCANetOptions as FCANetOptions
@@ -53,6 +54,7 @@ _HOMES = {
     "SegmentationWidget": "iseg_widget.widget",
     "Session": "iseg_widget.session",
     "evaluate": "iseg_widget.evaluation.runner",
+    "explain": "iseg_widget.explanation",
     "list_methods": "iseg_widget.methods.registry",
     "list_published": "iseg_widget.weights.registry",
     "list_weights": "iseg_widget.weights.registry",
@@ -81,6 +83,7 @@ __all__ = [
     "__version__",
     "datasets",
     "evaluate",
+    "explain",
     "list_methods",
     "list_published",
     "list_weights",
