@@ -35,7 +35,9 @@ def _follow(batched: list[Session], truths: list[np.ndarray], count: int) -> Non
         for session, one, taken, answer in zip(batched, alone, pending, answers, strict=True):
             step = session.accept(taken, answer)
             expected = one.click_many(taken.clicks)
-            np.testing.assert_array_equal(step.mask, expected.mask)
+            # Sums are taken in another order, so a pixel on the very threshold may fall either way.
+            doubtful = np.abs(expected.probability - method.options.threshold) < TOLERANCE
+            assert not ((step.mask ^ expected.mask) & ~doubtful).any()
             np.testing.assert_allclose(step.probability, expected.probability, atol=TOLERANCE)
             assert step.views == expected.views
             assert step.clicks == expected.clicks
