@@ -85,6 +85,28 @@ def test_right_click_is_negative_and_opens_no_menu(notebook: Notebook) -> None:
     assert notebook.page.locator(".lm-Menu:visible").count() == 0
 
 
+def test_the_menu_swaps_the_method_and_keeps_the_clicks(notebook: Notebook) -> None:
+    widget = notebook.widget()
+    widget.click(*OBJECT[0])
+    widget.click(*BACKGROUND, positive=False)
+    picture, mask = widget.picture(), notebook.kernel.mask("w.mask")
+    menu = widget.root.get_by_test_id("iseg-method")
+    offered = menu.evaluate("menu => [...menu.options].map(option => option.value)")
+    assert offered == ["focalclick", "ritm", "brs", "f_brs"]
+    before = widget.revision()
+    menu.select_option("ritm")
+    widget.wait(after=before)
+    assert notebook.kernel.value("(w.method, w.session.method.name)") == ["ritm", "ritm"]
+    assert notebook.kernel.value("[c.positive for c in w.clicks]") == [True, False]
+    swapped = notebook.kernel.mask("w.mask")
+    assert 0 < np.count_nonzero(swapped ^ mask) < mask.size / 2
+    assert not np.array_equal(widget.picture(), picture)
+    before = widget.revision()
+    menu.select_option("focalclick")
+    widget.wait(after=before)
+    assert np.array_equal(notebook.kernel.mask("w.mask"), mask)
+
+
 def test_question_mark_shows_the_keys(notebook: Notebook) -> None:
     widget = notebook.widget()
     help_panel = widget.root.get_by_test_id("iseg-help-panel")
