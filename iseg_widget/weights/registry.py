@@ -244,11 +244,13 @@ def find_record(method: str, name: str | None) -> WeightsRecord:
                 + ("" if entry.url is None else "; download them and pass the path as weights=")
             )
     authors = published(method)
-    if not records and name is None and authors is not None:
-        raise ValueError(
-            f"no weights for {method!r} come with this package: download a checkpoint from "
-            f"{authors.source} and pass {_paths(authors)} as weights="
+    if not records and name is None:
+        instead = (
+            "its authors publish none; train some and pass the path of the .safetensors file"
+            if authors is None
+            else f"download a checkpoint from {authors.source} and pass {_paths(authors)}"
         )
+        raise ValueError(f"no weights for {method!r} come with this package: {instead} as weights=")
     accepted = ", ".join(repr(record.name) for record in records) or "none"
     raise ValueError(
         f"no weights {name!r} for {method!r}: accepted are the path of a .safetensors file"

@@ -235,3 +235,10 @@ class TestFiles:
         ):
             load_state(network, odd, "mine")
         assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
+
+
+def test_a_method_without_any_weights_says_what_to_do():
+    with pytest.raises(
+        ValueError, match=r"no weights for 'ris_net' come with this package.*publish none; train"
+    ):
+        registry.load_network("ris_net")
