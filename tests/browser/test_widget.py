@@ -92,7 +92,7 @@ def test_the_menu_swaps_the_method_and_keeps_the_clicks(notebook: Notebook) -> N
     picture, mask = widget.picture(), notebook.kernel.mask("w.mask")
     menu = widget.root.get_by_test_id("iseg-method")
     offered = menu.evaluate("menu => [...menu.options].map(option => option.value)")
-    assert offered == ["focalclick", "ritm", "brs", "f_brs"]
+    assert offered == ["focuscut", "focalclick", "ritm", "brs", "f_brs"]
     before = widget.revision()
     menu.select_option("ritm")
     widget.wait(after=before)
