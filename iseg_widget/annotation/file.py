@@ -26,6 +26,7 @@ from iseg_widget.annotation.state import (
 from iseg_widget.clicks import Click, check_inside
 from iseg_widget.images import RGB
 from iseg_widget.protocol import Method
+from iseg_widget.provenance import plain_options, versions, weights_fingerprint
 from iseg_widget.regions import Region
 from iseg_widget.session import LOG_VERSION
 
@@ -51,16 +52,12 @@ def image_sha256(image: RGB) -> str:
 
 def described(method: Method) -> dict[str, Any]:
     """Return a method's name, options and fingerprint of its weights, as JSON-able data."""
-    from iseg_widget.evaluation.records import plain_options, weights_fingerprint
-
     options = plain_options(method.options)
     return {"name": method.name, "options": options, "weights": weights_fingerprint(method)}
 
 
 def to_bytes(content: Stored, describe: Callable[[Method], Mapping[str, Any]]) -> bytes:
     """Return the file's content; ``describe`` is :func:`described` or remembers what it said."""
-    from iseg_widget.evaluation.records import versions
-
     snapshot = content.snapshot
     data = {
         "format": FORMAT,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import iseg_widget
-from iseg_widget.evaluation.records import FORMAT, RunInfo, versions
+from iseg_widget.evaluation.records import FORMAT, RunInfo
+from iseg_widget.provenance import versions
 
 RUN = "run.json"
 

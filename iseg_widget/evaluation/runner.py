@@ -28,10 +28,6 @@ from iseg_widget.evaluation.ray_runner import RayExecutor, run_ray
 from iseg_widget.evaluation.records import (
     Record,
     RunInfo,
-    changed_options,
-    names_fingerprint,
-    plain_options,
-    weights_fingerprint,
 )
 from iseg_widget.evaluation.report import Report
 from iseg_widget.evaluation.robot import Robot
@@ -39,6 +35,12 @@ from iseg_widget.evaluation.run_folder import RunLog
 from iseg_widget.evaluation.stream import RECORDS, RecordStream, records_path
 from iseg_widget.evaluation.workers import LocalWorker, run_workers
 from iseg_widget.protocol import Method
+from iseg_widget.provenance import (
+    changed_options,
+    names_fingerprint,
+    plain_options,
+    weights_fingerprint,
+)
 
 __all__ = ["MethodSpec", "RayExecutor", "Settings", "evaluate"]
 

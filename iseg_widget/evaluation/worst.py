@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from iseg_widget.datasets.base import Dataset, Sample
 from iseg_widget.evaluation import metrics
 from iseg_widget.evaluation.plots import need_matplotlib
-from iseg_widget.evaluation.records import Record, plain_options
+from iseg_widget.evaluation.records import Record
 from iseg_widget.masks import box_of, iou, rle_encode
+from iseg_widget.provenance import plain_options
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iseg_widget.evaluation.records import Record, RunInfo, plain_options
+from iseg_widget.evaluation.records import Record, RunInfo
 from iseg_widget.evaluation.report import Report
+from iseg_widget.provenance import plain_options
 from tests.evaluation.made import info, record
 
 CURVES = {"a": (0.5, 0.86, 0.93), "b": (0.95,), "c": (0.1, 0.2, 0.3)}
