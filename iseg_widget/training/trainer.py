@@ -29,6 +29,8 @@ from iseg_widget.weights.registry import list_weights, read_safetensors
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
 LOG_EVERY = 10
+CLICK_STEM = "interaction.layers.0.weight"
+"""``(C, maps, 1, 1)``: the last two maps are positive and negative clicks."""
 
 
 class Task(Protocol):
@@ -139,10 +141,14 @@ def _weights(init: str | Path) -> tuple[dict[str, Tensor], str]:
 def take_over(net: nn.Module, state: Mapping[str, Tensor], origin: str) -> list[str]:
     """Load the entries of ``state`` that ``net`` has too, name and shape; return the others of it.
 
-    Networks of different methods share the names of what they have in common. ``ValueError`` when
-    the backbone is not among it.
+    Networks of different methods share the names of what they have in common. A click stem that is
+    fed with clicks only takes over what another one, with the previous mask before them, has learnt
+    of clicks. ``ValueError`` when the backbone is not among what is taken over.
     """
     own = net.state_dict()
+    clicks_only = state.get(CLICK_STEM)
+    if clicks_only is not None and CLICK_STEM in own:
+        state = {**state, CLICK_STEM: clicks_only[:, -own[CLICK_STEM].shape[1] :]}
     common = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
     left = [key for key in own if key not in common]
     if not common or any(key.startswith("backbone.") for key in left):

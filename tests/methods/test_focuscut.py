@@ -105,9 +105,9 @@ class TestOptions:
         assert build_options("focuscut", None) == FocusCutOptions()
         assert method_title("focuscut") == "FocusCut (CVPR 2022)"
 
-    def test_without_weights_the_error_says_where_they_are_published(self):
+    def test_for_published_weights_the_error_says_where_they_are(self):
         with pytest.raises(ValueError, match="frazerlin/focuscut"):
-            load_method("focuscut")
+            load_method("focuscut", weights="focuscut-resnet50")
 
 
 class TestSteps:

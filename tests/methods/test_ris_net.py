@@ -506,5 +506,5 @@ def test_weights_are_read_from_a_file(tmp_path):
     image = np.random.default_rng(3).integers(0, 256, (*SHAPE, 3)).astype(np.uint8)
     found, expected = (Session(m, image).click(5, 5).probability for m in (loaded, RISNet(network)))
     np.testing.assert_allclose(found, expected, atol=0.1)
-    with pytest.raises(ValueError, match="no weights"):
-        load_method("ris_net")
+    with pytest.raises(ValueError, match="no weights 'vgg' for 'ris_net'"):
+        load_method("ris_net", weights="vgg")

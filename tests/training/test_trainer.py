@@ -135,10 +135,18 @@ class TestTakeOver:
         for key, value in net.state_dict().items():
             assert torch.equal(value, source.state_dict()[key])
 
+    def test_a_click_stem_without_the_previous_mask_takes_the_clicks(self):
+        source, net = FocalClickLite0().state_dict(), LiteSegmenter(maps=2)
+        assert take_over(net, source, "start") == []
+        stem = "interaction.layers.0.weight"
+        assert torch.equal(net.state_dict()[stem], source[stem][:, 1:])
+        assert source[stem].shape[1] == 3
+
     def test_entries_of_another_shape_are_left(self):
-        net = LiteSegmenter(maps=2)
-        left = take_over(net, FocalClickLite0().state_dict(), "start")
-        assert left == ["interaction.layers.0.weight"]
+        source, net = FocalClickLite0().state_dict(), LiteSegmenter(channels=32)
+        left = take_over(net, source, "start")
+        assert "head.fuse.conv.weight" in left
+        assert not any(key.startswith(("backbone.", "interaction.")) for key in left)
 
     def test_another_backbone_is_refused(self):
         with pytest.raises(ValueError, match=r"start has 0 of the .* entries of LiteSegmenter"):

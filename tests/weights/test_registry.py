@@ -110,11 +110,14 @@ class TestNames:
         assert all(name in str(raised.value) for name in names)
         assert ".safetensors" in str(raised.value)
 
-    def test_method_without_weights(self):
+    def test_method_without_weights(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("iseg_widget.weights.registry.list_weights", lambda: ())
         with pytest.raises(ValueError, match=r"no weights for 'ris_net' come.*publish none; train"):
             find_record("ris_net", None)
         with pytest.raises(ValueError, match=r"accepted are .*\(none\)"):
             find_record("ris_net", "ris_net-lite0")
+        with pytest.raises(ValueError, match="frazerlin/focuscut and pass its path"):
+            find_record("focuscut", None)
 
 
 class TestPublished:
