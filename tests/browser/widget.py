@@ -16,13 +16,23 @@ if TYPE_CHECKING:
 
 
 class Widget:
-    """The widget's elements and the data attributes that they carry for tests."""
+    """The widget's elements and the data attributes that they carry for tests.
 
-    def __init__(self, notebook: Notebook, root: Locator) -> None:
-        self.notebook = notebook
-        self.page = notebook.page
+    ``notebook`` is where it lies, or ``None`` outside of JupyterLab.
+    """
+
+    def __init__(self, notebook: Notebook | None, root: Locator) -> None:
+        self._notebook = notebook
+        self.page = root.page
         self.root = root
         self.canvas = root.get_by_test_id("iseg-canvas")
+
+    @property
+    def notebook(self) -> Notebook:
+        """The notebook of JupyterLab or Notebook 7."""
+        if self._notebook is None:
+            raise RuntimeError("the widget lies in no notebook")
+        return self._notebook
 
     # ------------------------------------------------------------------ state
     def state(self) -> str:
