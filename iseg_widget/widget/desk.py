@@ -143,12 +143,16 @@ class Desk:
         try:
             self._dispatch(jobs)
         except CancelledError:
-            for job in jobs:
+            left = _open(jobs)
+            for job in left:
                 job.outcome.cancel()
-            self._told(_ids(jobs))
-        except Exception as error:  # noqa: BLE001 - it becomes the page's or the caller's error
+            self._told(_ids(left))
+        except Exception as error:
             _log.debug("request failed", exc_info=True)
-            self._fail(jobs, error)
+            left = _open(jobs)
+            if not left:  # all were answered: then it is a mistake of ours, for the worker's log
+                raise
+            self._fail(left, error)
         finally:
             if self._active and self.worker.queued == 0:
                 self._active = False
@@ -403,6 +407,11 @@ def _entry(item: AnnotatedObject) -> messages.ObjectEntry:
 
 def _ids(jobs: Sequence[Job]) -> tuple[str, ...]:
     return tuple(job.id for job in jobs if job.id is not None)
+
+
+def _open(jobs: Sequence[Job]) -> list[Job]:
+    """Return those without an answer: clicks that run together may have been refused before."""
+    return [job for job in jobs if not job.outcome.done()]
 
 
 def _with_options(method: Method, options: Mapping[str, Any] | object) -> Method:

@@ -47,7 +47,7 @@ T = TypeVar("T")
 # ------------------------------------------------------------------------------------------ server
 @dataclass(frozen=True)
 class Lab:
-    """A running server and the folder it was given; ``place``: under which address notebooks are."""
+    """A running server and the folder it was given; ``place``: the notebooks' address."""
 
     url: str
     token: str

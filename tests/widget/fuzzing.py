@@ -26,6 +26,8 @@ from hypothesis import strategies as st
 from iseg_widget.session import replay
 from iseg_widget.widget import messages
 from iseg_widget.widget.messages import Request
+from iseg_widget.widget.messages.base import MAX_ID
+from iseg_widget.widget.screen import codes_of
 from iseg_widget.widget.segmentation import SegmentationWidget
 from tests.widget import recording
 from tests.widget.fakes import Disks, Page
@@ -46,7 +48,7 @@ UNANSWERED = frozenset({"ping"})
 # ------------------------------------------------------------------------------- what there is
 def registered() -> dict[str, tuple[type[Request], Mapping[str, Check]]]:
     """Every request kind of the protocol, with the checks of its own fields."""
-    return dict(messages._REQUESTS)
+    return dict(messages.REQUESTS)
 
 
 def _seen() -> dict[tuple[str, str], list[Any]]:
@@ -61,7 +63,16 @@ def _seen() -> dict[tuple[str, str], list[Any]]:
 
 # ------------------------------------------------------------------------------------ strategies
 _TEXTS = st.sampled_from(
-    ["disks", "focalclick", "object", "a", "", "<img src=x onerror=alert(1)>", "\u202e\0ü", "z" * 99]
+    [
+        "disks",
+        "focalclick",
+        "object",
+        "a",
+        "",
+        "<img src=x onerror=alert(1)>",
+        "\u202e\0ü",
+        "z" * 99,
+    ]
 )
 _POSITIONS = st.floats(-3, max(SHAPE) + 3, allow_nan=False) | st.sampled_from(
     [0.0, -0.5, -0.51, SHAPE[0] - 0.5, SHAPE[1] - 0.5, SHAPE[1] - 0.49, 1e308, 7]
@@ -157,6 +168,10 @@ def conversations(length: int) -> st.SearchStrategy[list[Any]]:
 
 
 # ---------------------------------------------------------------------------------- conversations
+def _is_id(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= MAX_ID
+
+
 @dataclass
 class Sent:
     """A request and whether the protocol accepts it."""
@@ -195,6 +210,8 @@ class Conversation:
                 self.page.count += 1
                 name = f"page.{self.page.count}"
             content = {"id": name, "rev": max(self.page.rev, 0), **message}
+            if _is_id(content["id"]):  # ids are unique in a view: that is the page's promise
+                content["id"] = name
         try:
             messages.parse_request(content)
             accepted = True
@@ -235,7 +252,7 @@ class Conversation:
                 wanted = 0 if sent.content["kind"] in UNANSWERED else 1
                 assert len(answers[name]) == wanted, f"{sent.content} got {answers[name]}"
             else:
-                valid = isinstance(name, str) and 0 < len(name) <= messages.MAX_ID
+                valid = _is_id(name)
                 expected[name if valid else None] += 1
                 assert received[name] == 0 if valid else True, f"{sent.content} was received"
         for name, count in expected.items():
@@ -271,36 +288,61 @@ class Conversation:
         assert not activities or activities[-1]["what"] is None, "the page believes it is busy"
         revisions = [reply["rev"] for reply in page.of("result")]
         assert revisions == sorted(revisions), "revisions go back"
-        session, mask = widget.session, widget.mask
-        height, width = session.shape
-        for click in session.clicks:
-            assert -0.5 <= click.x < width - 0.5, click
-            assert -0.5 <= click.y < height - 0.5, click
-        assert widget.clicks == session.clicks
-        assert np.array_equal(mask, session.mask)
-        if revisions:
-            last = page.of("result")[-1]
-            assert last["clicks"] == [click.to_dict() for click in session.clicks]
-            assert (last["can_undo"], last["can_redo"]) == (session.can_undo, session.can_redo)
-            assert page.mask is not None
-            assert np.array_equal(page.mask, mask), "the page draws another mask"
-        again = replay(session.method, session.image, json.loads(json.dumps(session.log())))
-        assert np.array_equal(again.mask, mask), "the log replays to another mask"
+        last = page.of("result")[-1] if revisions else None
+        if last is not None:
+            self._check_page(last)
+        self._check_objects()
+
+    def _check_page(self, last: Mapping[str, Any]) -> None:
+        """What the latest result told the page is what is there."""
+        widget, page, board = self.widget, self.page, self.widget.annotation
+        shown = board.active is not None and board.info(board.active).visible
+        codes, ids = codes_of(board)
+        assert page.mask is not None
+        assert np.array_equal(page.mask, widget.mask & shown), "the page draws another mask"
+        assert np.array_equal(page.others, codes), "the page draws other objects"
+        assert last["others"]["ids"] == list(ids)
+        assert last["active"] == board.active
+        assert last["rule"] == board.rule
+        assert dict(map(tuple, last["labels"])) == board.labels
+        assert last["clicks"] == [click.to_dict() for click in widget.clicks]
+        assert [o["id"] for o in last["objects"]] == [item.id for item in board.objects]
+        assert (last["history"]["done"], last["history"]["undone"]) == (board.done, board.undone)
+
+    def _check_objects(self) -> None:
+        """Every object's clicks lie in the image, and its log leads to its mask."""
+        board = self.widget.annotation
+        height, width = board.shape
+        ids = [item.id for item in board.objects]
+        assert len(set(ids)) == len(ids)
+        assert board.active is None or board.active in ids
+        assert self.widget.objects == board.objects
+        for item in board.objects:
+            mask = board.mask_of(item.id)
+            assert item.label in board.labels
+            assert item.area == np.count_nonzero(mask)
+            for click in item.clicks:
+                assert -0.5 <= click.x < width - 0.5, click
+                assert -0.5 <= click.y < height - 0.5, click
+            log = json.loads(json.dumps(board.session(item.id).log()))
+            again = replay(board.session(item.id).method, board.image, log)
+            assert np.array_equal(again.mask, mask), f"the log of {item.id} replays otherwise"
 
     def check_history(self) -> None:
-        """Undo leads to the beginning, redo back to the same mask."""
-        widget = self.widget
-        mask, clicks = widget.mask.copy(), widget.clicks
-        back, forward = 0, 0
-        while widget.undo():
-            back += 1
-        assert not widget.clicks
-        assert not widget.mask.any()
-        while forward < back and widget.redo():
-            forward += 1
-        assert forward == back
-        assert widget.clicks == clicks
-        assert np.array_equal(widget.mask, mask)
+        """Undo leads to the beginning, redo back to the same objects."""
+        widget, board = self.widget, self.widget.annotation
+        before, masks = board.objects, [board.mask_of(item.id) for item in board.objects]
+        done, undone = board.done, board.undone
+        for _ in range(done):
+            assert widget.undo()
+        assert not widget.undo()
+        assert (board.done, board.undone) == (0, done + undone)
+        assert [item.area for item in board.objects] == [0]
+        for _ in range(done):
+            assert widget.redo()
+        assert board.objects == before
+        for item, mask in zip(board.objects, masks, strict=True):
+            assert np.array_equal(board.mask_of(item.id), mask)
 
 
 # ----------------------------------------------------------------------------------------- corpus
