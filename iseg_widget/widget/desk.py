@@ -31,6 +31,7 @@ from iseg_widget.widget.actions import (
 from iseg_widget.widget.codec import encode_picture
 from iseg_widget.widget.messages import Activity
 from iseg_widget.widget.screen import Screen, Shown
+from iseg_widget.widget.timing import Passage, TimingLog, now
 from iseg_widget.widget.worker import Job, Worker
 
 _log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class Desk:
         self._warm = False
         self._active = False
         self._inferences = 0
+        self.timing = TimingLog()
         self._screen = Screen(annotation)
         self.worker = Worker(self.run)
 
@@ -220,10 +222,11 @@ class Desk:
         except BaseException:
             annotation.restore(before)
             raise
+        answered = now()
         if act.asks:
             self._inferences += 1
         self._commit_or_restore(before)
-        self._publish(jobs)
+        self._publish(jobs, answered)
         for job in jobs:
             job.outcome.set_result(outcome)
 
@@ -324,10 +327,14 @@ class Desk:
         )
         self._failed(error)
 
-    def _publish(self, jobs: Sequence[Job]) -> None:
+    def _publish(self, jobs: Sequence[Job], answered: float = 0.0) -> None:
         """Send the new state to the page, then to the traits."""
         before = self._screen.update(self.annotation)
         self._send(self._result(_ids(jobs), before))
+        sent = now()
+        for job in jobs:
+            if job.id is not None and isinstance(job.action, NewClick):
+                self.timing.passed(job.id, Passage(job.arrived, job.taken, answered, sent))
         self._tell_state()
 
     def _tell_state(self) -> None:

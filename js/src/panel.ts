@@ -378,6 +378,11 @@ export class Panel {
     this.#describe(state);
   }
 
+  /** What the tooltip of the times says. */
+  explainTiming(text: string): void {
+    this.#timing.title = text;
+  }
+
   #describe(state: State): void {
     const { image, clicks, area, iou } = state;
     const share = (100 * area) / Math.max(image.width * image.height, 1);

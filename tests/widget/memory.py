@@ -56,6 +56,7 @@ class Spots(Disks):
         return PackedMask.pack(np.zeros(shape, bool) if mask is None else mask)
 
     def step(self, state: Any, clicks: Any, *, trace: bool = False) -> tuple[Any, Step]:
+        del trace
         mask = state.unpack().copy()
         for click in clicks:
             rows, columns = np.ogrid[-self.RADIUS : self.RADIUS, -self.RADIUS : self.RADIUS]
@@ -66,6 +67,7 @@ class Spots(Disks):
         return packed, Step(tuple(clicks), _Soft(packed), packed, (), seconds=0.001)
 
     def edit(self, state: Any, mask: np.ndarray) -> tuple[Any, Step]:
+        del state
         packed = PackedMask.pack(mask)
         return packed, Step((), _Soft(packed), packed)
 
@@ -74,6 +76,7 @@ class Silent(Page):
     """A page that only counts: the test is about the kernel's memory."""
 
     def _receive(self, message: Any, buffers: Any = None) -> None:
+        del buffers
         content = message.get("content") or {}
         self.rev = content.get("rev", self.rev)
 

@@ -5,5 +5,7 @@ import { core } from "./core";
 import { history } from "./history";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
+import { reactive } from "./reactive";
+import { timing } from "./timing";
 
-export const PARTS: readonly MakePart[] = [clicks, core, objects, history];
+export const PARTS: readonly MakePart[] = [clicks, core, objects, history, reactive, timing];
