@@ -69,7 +69,7 @@ class PageMarks:
     def __post_init__(self) -> None:
         """Raise ``ValueError`` for times that no click can have."""
         times = (self.pressed, self.sent, self.heard, self.got, self.drawn)
-        possible = list(times) == sorted(times) and 0 <= times[0] and times[-1] < CENTURY
+        possible = list(times) == sorted(times) and times[0] >= 0 and times[-1] < CENTURY
         if not (possible and times[-1] - times[0] <= LONGEST):
             raise ValueError(f"the page's times are in no order, or too far apart: {times}")
 
