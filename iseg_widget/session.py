@@ -14,21 +14,9 @@ from iseg_widget.clicks import Click, check_inside
 from iseg_widget.images import read_image
 from iseg_widget.masks import PackedMask, as_mask, iou, rle_decode, rle_encode
 from iseg_widget.protocol import Method, State, Step
+from iseg_widget.timeline import Entry, Timeline, answer, forget, state_after
 
 LOG_VERSION = 1
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One step of the history: what the user did, and what came of it."""
-
-    clicks: tuple[Click, ...]
-    edited: PackedMask | None
-    state: State
-    step: Step
-
-
-_Timeline = tuple[_Entry, ...]
 
 
 @dataclass(frozen=True)
@@ -90,9 +78,9 @@ class Session:
         self._start: State = method.start(
             self._image, None if self._initial is None else self._initial.unpack()
         )
-        self._timeline: _Timeline = ()
-        self._undo: list[_Timeline] = []
-        self._redo: list[_Timeline] = []
+        self._timeline: Timeline = ()
+        self._undo: list[Timeline] = []
+        self._redo: list[Timeline] = []
 
     # What is there
 
@@ -177,8 +165,8 @@ class Session:
     def click_many(self, clicks: Sequence[Click]) -> Step:
         """Add clicks that arrived together, as one step."""
         pending = self.prepare(clicks)
-        answer = self._method.step(pending.state, pending.clicks, trace=self.trace)
-        return self.accept(pending, answer)
+        answered = self._method.step(pending.state, pending.clicks, trace=self.trace)
+        return self.accept(pending, answered)
 
     def prepare(self, clicks: Sequence[Click]) -> PendingStep:
         """Check new clicks and return what the method is to be asked; nothing changes yet.
@@ -207,7 +195,7 @@ class Session:
         if pending.timeline is not self._timeline:
             raise ValueError("the session has changed since these clicks were prepared")
         state, step = answer
-        entry = _Entry(pending.clicks, None, state, self._scored(step))
+        entry = Entry(pending.clicks, None, state, self._scored(step))
         self._commit((*self._timeline, entry))
         return entry.step
 
@@ -263,7 +251,7 @@ class Session:
 
         Unlike :meth:`undo` it leaves no trace: what happened since cannot be redone.
         """
-        timeline, undo, redo = cast("tuple[_Timeline, tuple[_Timeline, ...], Any]", checkpoint)
+        timeline, undo, redo = cast("tuple[Timeline, tuple[Timeline, ...], Any]", checkpoint)
         self._timeline, self._undo, self._redo = timeline, list(undo), list(redo)
 
     def copy(self) -> Session:
@@ -313,27 +301,25 @@ class Session:
     # How it is done
 
     def _answer(
-        self, timeline: _Timeline, clicks: tuple[Click, ...], edited: PackedMask | None
-    ) -> _Entry:
+        self, timeline: Timeline, clicks: tuple[Click, ...], edited: PackedMask | None
+    ) -> Entry:
         before = self._state(timeline)
-        if edited is not None:
-            state, step = self._method.edit(before, edited.unpack())
-        else:
-            state, step = self._method.step(before, clicks, trace=self.trace)
-        return _Entry(clicks, edited, state, self._scored(step))
+        state, step = answer(self._method, before, clicks, edited, trace=self.trace)
+        return Entry(clicks, edited, state, self._scored(step))
 
-    def _state(self, timeline: _Timeline) -> State:
-        return timeline[-1].state if timeline else self._start
+    def _state(self, timeline: Timeline) -> State:
+        return state_after(self._method, self._start, timeline)
 
     def _scored(self, step: Step) -> Step:
         if self._truth is None:
             return step
         return replace(step, iou=iou(step.mask, self._truth, self._ignore))
 
-    def _commit(self, timeline: _Timeline) -> None:
+    def _commit(self, timeline: Timeline) -> None:
         self._undo.append(self._timeline)
         self._redo.clear()
         self._timeline = timeline
+        forget(self._method, self._start, timeline)
 
     def _replay(self, clicks: tuple[Click, ...], edited: PackedMask | None) -> None:
         self._commit((*self._timeline, self._answer(self._timeline, clicks, edited)))

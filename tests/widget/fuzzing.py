@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from iseg_widget.session import replay
 from iseg_widget.widget import messages
+from iseg_widget.widget.actions import WarmUp
 from iseg_widget.widget.messages import Request
 from iseg_widget.widget.messages.base import MAX_ID
 from iseg_widget.widget.screen import codes_of
@@ -312,6 +313,7 @@ class Conversation:
     def _check_objects(self) -> None:
         """Every object's clicks lie in the image, and its log leads to its mask."""
         board = self.widget.annotation
+        self.widget._do(WarmUp())  # loads the method, if nobody needed it so far
         height, width = board.shape
         ids = [item.id for item in board.objects]
         assert len(set(ids)) == len(ids)

@@ -1,6 +1,7 @@
 """How much memory a kernel takes for a session: run in a process of its own.
 
-``python -m tests.widget.memory clicks METHOD COUNT`` clicks on a 12 megapixel image;
+``python -m tests.widget.memory clicks METHOD COUNT [FIRST]`` clicks on a 12 megapixel image,
+and measures the growth by COUNT clicks after the FIRST ones;
 ``python -m tests.widget.memory close COUNT`` opens widgets and closes them again.
 Both print a JSON object; sizes are in megabytes.
 """
@@ -49,7 +50,7 @@ def picture(rng: np.random.Generator) -> np.ndarray:
 class Spots(Disks):
     """As :class:`Disks`, but quick on a large image: draws the new disks only."""
 
-    RADIUS = 90
+    RADIUS = 250
 
     def start(self, image: np.ndarray, mask: np.ndarray | None = None) -> Any:
         shape = image.shape[:2]
@@ -81,26 +82,28 @@ class Silent(Page):
         self.rev = content.get("rev", self.rev)
 
 
-def clicks(name: str, count: int) -> dict[str, float]:
-    """Click ``count`` times, here and there, each click answered before the next."""
+def clicks(name: str, count: int, first: int = 5) -> dict[str, float]:
+    """Click ``count`` times on an object in the middle, each click answered before the next."""
     rng = np.random.default_rng(0)
     method: Any = Spots() if name == "spots" else name
     widget = SegmentationWidget(picture(rng), method)
     page = Silent(widget)
     page.open()
-    height, width = SHAPE
 
-    def click(number: int) -> None:
-        x, y = rng.uniform(100, width - 100), rng.uniform(100, height - 100)
-        page.click(round(x, 2), round(y, 2), number % 3 != 2)
+    def click() -> None:  # positive within a disk, negative around it
+        angle, share = rng.uniform(0, 2 * np.pi), rng.uniform(0, 1)
+        positive = bool(rng.uniform() < 2 / 3)
+        distance = 800 * share if positive else 1050 + 150 * share
+        x, y = 2000 + distance * np.cos(angle), 1500 + distance * np.sin(angle)
+        page.click(round(x, 2), round(y, 2), positive)
         page.settle()
 
-    for number in range(5):  # what is allocated once: networks, workspaces, the image's copies
-        click(number)
+    for _ in range(first):  # what is allocated once: networks, workspaces, the image's copies
+        click()
     before, start = resident(), time.perf_counter()
-    for number in range(count):
-        click(number)
-    assert len(widget.clicks) == count + 5
+    for _ in range(count):
+        click()
+    assert len(widget.clicks) == count + first
     seconds = time.perf_counter() - start
     return {"clicks": count, "grown": resident() - before, "before": before, "seconds": seconds}
 
@@ -129,5 +132,5 @@ def close(count: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
-    outcome = clicks(rest[0], int(rest[1])) if what == "clicks" else close(int(rest[0]))
+    outcome = clicks(rest[0], *map(int, rest[1:])) if what == "clicks" else close(int(rest[0]))
     print(json.dumps(outcome))
