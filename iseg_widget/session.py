@@ -22,6 +22,7 @@ from iseg_widget.timeline import (
     Entry,
     Scene,
     Timeline,
+    carried,
     mask_of,
     thresholded,
     unthresholded,
@@ -297,11 +298,11 @@ class Session:
         return entry.step
 
     def remove(self, index: int) -> None:
-        """Remove a click and recompute what came after it."""
+        """Remove a click and recompute what came after it; pixels edited by hand stay."""
         self._change(index, None)
 
     def move(self, index: int, x: float, y: float) -> None:
-        """Move a click and recompute what came after it."""
+        """Move a click and recompute what came after it; pixels edited by hand stay."""
         position = self._locate(index)
         old = self._timeline[position[0]].clicks[position[1]]
         moved = Click(x, y, old.positive)
@@ -417,15 +418,17 @@ class Session:
         group = list(changed.clicks)
         group[position : position + 1] = [] if new is None else [new]
         timeline = self._timeline[:number]
-        rest = [replace(changed, clicks=tuple(group))] if group else []
-        rest += [entry.action for entry in self._timeline[number + 1 :]]
-        for action in rest:
-            if (
-                action.threshold is not None
-                and thresholded(timeline, self._usual_threshold) is None
-            ):
-                continue  # the click whose probability it was for is gone
+        if group:
+            action = replace(changed, clicks=tuple(group))
             timeline = (*timeline, self._answer(timeline, action))
+        before = self._timeline[: number + 1]
+        for entry in self._timeline[number + 1 :]:
+            action, usual = entry.action, self._usual_threshold
+            if action.threshold is not None and thresholded(timeline, usual) is None:
+                continue  # the click whose probability it was for is gone
+            was, now = (mask_of(steps, self._initial, self.shape) for steps in (before, timeline))
+            timeline = (*timeline, self._answer(timeline, carried(action, was, now)))
+            before = (*before, entry)
         self._commit(timeline)
 
 

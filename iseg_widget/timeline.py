@@ -42,6 +42,18 @@ def mask_of(timeline: Timeline, initial: PackedMask | None, shape: tuple[int, in
     return np.zeros(shape, bool) if initial is None else initial.unpack()
 
 
+def carried(action: Action, was: Mask, now: Mask) -> Action:
+    """Return an edit that changes the same pixels of another mask: those that ``was`` lacked.
+
+    ``was`` is the mask that the user edited, ``now`` the one there is instead. Any other action
+    stays as it is.
+    """
+    if action.edited is None:
+        return action
+    edited = action.edited.unpack()
+    return replace(action, edited=PackedMask.pack(np.where(edited ^ was, edited, now)))
+
+
 def usual_threshold(method: Method) -> float:
     """Return the probability above which a method's pixels belong to the mask."""
     return float(getattr(method.options, "threshold", DEFAULT_THRESHOLD))
