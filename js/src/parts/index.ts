@@ -2,6 +2,9 @@
 
 import { clicks } from "./clicks";
 import { core } from "./core";
+import { drawing } from "./drawing";
+import { moving } from "./moving";
 import type { MakePart } from "./part";
+import { threshold } from "./threshold";
 
-export const PARTS: readonly MakePart[] = [clicks, core];
+export const PARTS: readonly MakePart[] = [clicks, drawing, moving, core, threshold];

@@ -20,8 +20,13 @@ export class PalmGuard {
     }
   }
 
+  /** Whether a pen is on the screen. */
+  get writing(): boolean {
+    return this.#pens.size > 0;
+  }
+
   /** Whether a touch at this time is taken for the writing hand. */
   rests(timeStamp: number): boolean {
-    return this.#pens.size > 0 || timeStamp - this.#seen < PEN_LINGERS;
+    return this.writing || timeStamp - this.#seen < PEN_LINGERS;
   }
 }
