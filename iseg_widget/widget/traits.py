@@ -21,6 +21,7 @@ TOOLS = (
     "lasso",
     "polygon",
     "fill",
+    "select",
 )
 """What a press in the picture does; each has a tool of that name in the page."""
 

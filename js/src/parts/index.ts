@@ -3,8 +3,18 @@
 import { clicks } from "./clicks";
 import { core } from "./core";
 import { drawing } from "./drawing";
+import { history } from "./history";
 import { moving } from "./moving";
+import { objects } from "./objects";
 import type { MakePart } from "./part";
 import { threshold } from "./threshold";
 
-export const PARTS: readonly MakePart[] = [clicks, drawing, moving, core, threshold];
+export const PARTS: readonly MakePart[] = [
+  clicks,
+  drawing,
+  moving,
+  core,
+  threshold,
+  objects,
+  history,
+];

@@ -36,7 +36,7 @@ export class ToolOptions {
   /** `largest`: radius, in pixels of the image. */
   constructor(largest: number, changes: Changes) {
     this.#largest = largest;
-    this.#subtract = button("subtract", "Take away (X)", { text: "" }, () =>
+    this.#subtract = button("tool-sign", "Take away (X)", { text: "" }, () =>
       changes.subtract(this.#subtract.getAttribute("aria-pressed") !== "true"),
     );
     this.#size = element("input", {
