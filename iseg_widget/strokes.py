@@ -23,9 +23,9 @@ LARGEST_RADIUS = 5000.0
 MOST_POINTS = 20_000
 """Of a shape."""
 
-SCRIBBLE_SPACING = 1 / 40
+SCRIBBLE_SPACING = 1 / 20
 """Between the clicks of a scribble, as a share of the image's longer side."""
-SCRIBBLE_CLICKS = 16
+SCRIBBLE_CLICKS = 12
 """Most clicks of a scribble; more of them would only blur into each other."""
 SCRIBBLE_FINENESS = 4
 SCRIBBLE_PARTS = 1 << 16
@@ -231,14 +231,14 @@ def scribble_clicks(
 ) -> tuple[Click, ...]:
     """Return the clicks that stand for a line drawn on an image of ``shape`` (H, W).
 
-    What of the line lies in the image is cut into equal parts about ``spacing`` pixels long, 16 at
+    What of the line lies in the image is cut into equal parts about ``spacing`` pixels long, 12 at
     most, and each part gives a click at its middle: a line shorter than that is one click, and its
     ends, which are drawn least exactly, are left out.
 
     Parameters
     ----------
     points: ``(N, 2)`` corners of the line.
-    spacing: in pixels; default: a fortieth of the image's longer side.
+    spacing: in pixels; default: a twentieth of the image's longer side.
 
     Raises
     ------
@@ -260,7 +260,8 @@ def scribble_clicks(
     length = travelled[-1] * len(inside) / parts
     count = min(SCRIBBLE_CLICKS, max(1, round(length / gap)), len(inside))
     chosen = inside[((np.arange(count) + 0.5) * len(inside) / count).astype(np.intp)]
-    return tuple(Click(float(xs[i]), float(ys[i]), positive) for i in chosen)
+    # A hundredth of a pixel is plenty, and keeps the log readable.
+    return tuple(Click(round(float(xs[i]), 2), round(float(ys[i]), 2), positive) for i in chosen)
 
 
 # How it is drawn

@@ -26,7 +26,7 @@ const KINDS: Record<Id, Kind> = {
     key: "b",
     title: "Box around the object (B)",
     label: "box around the object",
-    subtract: null,
+    signs: null,
     size: false,
     hint: "Drag a box around the object",
   },
@@ -34,7 +34,7 @@ const KINDS: Record<Id, Kind> = {
     key: "s",
     title: "Scribble: a line becomes clicks (S)",
     label: "scribble",
-    subtract: "Background",
+    signs: ["Object", "Background"],
     size: false,
     hint: "",
   },
@@ -42,7 +42,7 @@ const KINDS: Record<Id, Kind> = {
     key: "d",
     title: "Brush (D)",
     label: "brush (X: eraser)",
-    subtract: null,
+    signs: null,
     size: true,
     hint: "",
   },
@@ -50,7 +50,7 @@ const KINDS: Record<Id, Kind> = {
     key: "e",
     title: "Eraser (E)",
     label: "eraser (X: brush)",
-    subtract: null,
+    signs: null,
     size: true,
     hint: "",
   },
@@ -58,7 +58,7 @@ const KINDS: Record<Id, Kind> = {
     key: "o",
     title: "Lasso: outline drawn freely (O)",
     label: "lasso",
-    subtract: "Subtract",
+    signs: ["Add", "Subtract"],
     size: false,
     hint: "",
   },
@@ -66,7 +66,7 @@ const KINDS: Record<Id, Kind> = {
     key: "p",
     title: "Polygon (P)",
     label: "polygon",
-    subtract: "Subtract",
+    signs: ["Add", "Subtract"],
     size: false,
     hint: "Enter or the first corner closes, Backspace takes one back",
   },
@@ -74,7 +74,7 @@ const KINDS: Record<Id, Kind> = {
     key: "g",
     title: "Fill a hole, remove a part (G)",
     label: "fill a hole, remove a part",
-    subtract: null,
+    signs: null,
     size: false,
     hint: "Click a hole to fill it, a part to remove it",
   },
@@ -176,7 +176,7 @@ class Drawing {
   /** Bring the options in line, and follow the crosshair. */
   update(state: State, before?: State): void {
     const wanted = isDrawing(state.tool) ? KINDS[state.tool] : null;
-    const shown = wanted !== null && (wanted.size || wanted.subtract || wanted.hint !== "");
+    const shown = wanted !== null && (wanted.size || wanted.signs !== null || wanted.hint !== "");
     this.#options.update(shown ? wanted : null, this.#subtract, this.#radius);
     if (before === undefined) return;
     if (state.cursor !== before.cursor && state.cursor !== null) this.#keyed?.move(state.cursor);
@@ -324,7 +324,7 @@ class Drawing {
       this.#host.setTrait("tool", id === "brush" ? "eraser" : "brush");
       return true;
     }
-    if (KINDS[id].subtract === null) return false;
+    if (KINDS[id].signs === null) return false;
     this.#setSubtract(!this.#subtract);
     return true;
   }

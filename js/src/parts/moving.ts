@@ -30,6 +30,9 @@ class Moving {
   #hovered: number | null = null;
   #tapped: number | null = null;
   #moved: Moved | null = null;
+  /** The press that drags it, and the one that Escape put away. */
+  #held: Press | null = null;
+  #escaped: Press | null = null;
   #timer = 0;
   readonly #sent = new Map<string, Moved>();
 
@@ -70,19 +73,23 @@ class Moving {
     const off = { x: click.x - at.x, y: click.y - at.y };
     return {
       move: (to) => {
+        if (this.#escaped === press) return;
+        this.#held = press;
         this.#moved = moved;
         moved.to = this.#inside({ x: to.x + off.x, y: to.y + off.y });
         this.#host.redraw();
       },
       drop: (_, far) => {
-        this.#moved = null;
+        const given = this.#escaped === press;
+        this.#moved = this.#held = null;
+        if (given) return;
         if (far) this.#send(moved);
         else if (press.pointerType === "touch") this.#tap(index);
         else this.#host.click(at, (tool === "positive") !== press.negative, press.time);
         this.#host.redraw();
       },
       cancel: () => {
-        this.#moved = null;
+        this.#moved = this.#held = null;
         this.#host.redraw();
       },
     };
@@ -198,6 +205,7 @@ class Moving {
 
   escape(): boolean {
     const had = this.#moved !== null || this.#tapped !== null;
+    this.#escaped = this.#held;
     window.clearTimeout(this.#timer);
     this.#moved = null;
     this.#tap(null);

@@ -118,12 +118,18 @@ class ThresholdPanel {
   #ask(): void {
     const { rev } = this.#host.store.state;
     if (!(this.#open || this.#soft) || this.#rev === rev || rev < 0) return;
+    // What was skipped while nobody looked is no probability of this mask.
+    if (rev !== this.#rev + 1) this.#known = null;
     this.#rev = rev;
+    this.#show();
     this.#asked = this.#host.send({ kind: "soft", side: SIDE });
   }
 
   update(state: State, before: State): void {
-    if (state.rev !== before.rev) this.#ask();
+    if (state.active !== before.active) this.#known = null;
+    if (state.rev === before.rev) return;
+    if (this.#sent === null) this.#preview = null;
+    this.#ask();
   }
 
   async reply(reply: Reply, buffers: readonly unknown[]): Promise<void> {
@@ -175,9 +181,7 @@ class ThresholdPanel {
   /** The probability or the tried threshold in place of the mask. */
   drawMask(scene: Scene): boolean {
     const known = this.#known;
-    if (known === null || this.#rev !== scene.state.rev) {
-      if (this.#preview === null || known === null) return false;
-    }
+    if (known === null || !(this.#soft || this.#preview !== null)) return false;
     const shifted = within(scene, known.box);
     if (this.#soft) {
       const { context } = scene;
@@ -190,8 +194,7 @@ class ThresholdPanel {
       drawMask({ ...bare, state: { ...bare.state, opacity: 0 } });
       return true;
     }
-    if (this.#preview === null) return false;
-    drawMask({ ...shifted, overlay: this.#preview });
+    if (this.#preview !== null) drawMask({ ...shifted, overlay: this.#preview });
     return true;
   }
 

@@ -7,8 +7,8 @@ export const SMALLEST_RADIUS = 0.5;
 const STEPS = 100;
 
 export interface Wanted {
-  /** What taking away is called for this tool; null when it has no such choice. */
-  subtract: string | null;
+  /** What adding and taking away are called for this tool; null when it has no such choice. */
+  signs: readonly [string, string] | null;
   size: boolean;
   hint: string;
 }
@@ -26,7 +26,8 @@ export class ToolOptions {
     "data-testid": "iseg-options",
     hidden: "",
   });
-  readonly #subtract: HTMLButtonElement;
+  readonly #signs: readonly HTMLButtonElement[];
+  readonly #choice: HTMLElement;
   readonly #size: HTMLInputElement;
   readonly #value = element("output", { class: "iseg-options-value" });
   readonly #field: HTMLElement;
@@ -36,8 +37,13 @@ export class ToolOptions {
   /** `largest`: radius, in pixels of the image. */
   constructor(largest: number, changes: Changes) {
     this.#largest = largest;
-    this.#subtract = button("tool-sign", "Take away (X)", { text: "" }, () =>
-      changes.subtract(this.#subtract.getAttribute("aria-pressed") !== "true"),
+    this.#signs = ["tool-add", "tool-subtract"].map((id, index) =>
+      button(id, "X switches", { text: "" }, () => changes.subtract(index === 1)),
+    );
+    this.#choice = element(
+      "div",
+      { class: "iseg-options-choice", role: "group", "aria-label": "What it draws" },
+      ...this.#signs,
     );
     this.#size = element("input", {
       type: "range",
@@ -57,7 +63,7 @@ export class ToolOptions {
       this.#size,
       this.#value,
     );
-    this.root.append(this.#subtract, this.#field, this.#hint);
+    this.root.append(this.#choice, this.#field, this.#hint);
   }
 
   /** The slider is finer for small brushes. */
@@ -69,10 +75,13 @@ export class ToolOptions {
   update(wanted: Wanted | null, subtract: boolean, radius: number): void {
     this.root.hidden = wanted === null;
     if (wanted === null) return;
-    this.#subtract.hidden = wanted.subtract === null;
-    setText(this.#subtract, wanted.subtract ?? "");
-    this.#subtract.setAttribute("aria-label", wanted.subtract ?? "");
-    this.#subtract.setAttribute("aria-pressed", String(subtract));
+    this.#choice.hidden = wanted.signs === null;
+    this.#signs.forEach((node, index) => {
+      const name = wanted.signs?.[index] ?? "";
+      setText(node, name);
+      node.setAttribute("aria-label", name);
+      node.setAttribute("aria-pressed", String(subtract === (index === 1)));
+    });
     this.#field.hidden = !wanted.size;
     const share = Math.log(radius / SMALLEST_RADIUS) / Math.log(this.#largest / SMALLEST_RADIUS);
     this.#size.value = String(Math.round(share * STEPS));
