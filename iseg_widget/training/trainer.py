@@ -321,6 +321,7 @@ class Trainer:
                 self.save()
                 saved = time.perf_counter()
         self.save()
+        self.processes.wait()  # or another one might resume from an earlier checkpoint
         progress.close()
 
 
