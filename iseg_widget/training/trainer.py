@@ -103,6 +103,9 @@ def _side(recipe: Recipe, step: int) -> int:
 class Trainer:
     """A run of one recipe; :meth:`run` continues where the last checkpoint stopped.
 
+    A resumed run is as one that was never interrupted. With several processes that holds but for
+    batch statistics: each has its own, and all go on with those of the first, which are saved.
+
     Parameters
     ----------
     recipe: what to train.
