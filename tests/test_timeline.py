@@ -42,10 +42,10 @@ def test_masks_and_clicks_of_old_steps_stay_and_probabilities_come_back(session:
     fresh = Disks()
     state = fresh.start(IMAGE)
     for entry, step in zip(session._timeline, session.steps, strict=True):
-        if entry.edited is None:
+        if entry.action.edited is None:
             state, expected = fresh.step(state, entry.clicks)
         else:
-            state, expected = fresh.edit(state, entry.edited.unpack())
+            state, expected = fresh.edit(state, entry.action.edited.unpack())
         assert np.array_equal(step.mask, expected.mask)
         assert np.array_equal(step.probability, expected.probability)
         assert step.clicks == expected.clicks

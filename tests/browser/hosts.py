@@ -11,12 +11,13 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from tests.browser import lab
 from tests.browser.widget import Widget
 
 START_TIMEOUT = 120.0
+PATIENCE = 120.0
 
 
 @contextlib.contextmanager
@@ -81,7 +82,19 @@ def voila(notebook: Path, home: Path) -> Iterator[str]:
         yield address
 
 
-def only_widget(page: Page, timeout: float = 90) -> Widget:
+@contextlib.contextmanager
+def visit(browser: BrowserContext, address: str) -> Iterator[Page]:
+    """Open a page, patiently: hosts are large, and test machines small."""
+    page = browser.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
+    try:
+        page.goto(address, wait_until="commit")
+        yield page
+    finally:
+        page.close()
+
+
+def only_widget(page: Page, timeout: float = PATIENCE) -> Widget:
     """The page's widget, idle."""
     widget = Widget(None, page.locator(".iseg-widget"))
     widget.wait(timeout=timeout)

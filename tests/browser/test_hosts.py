@@ -64,21 +64,18 @@ def test_marimo_runs_the_next_cell_with_the_new_mask(
 ) -> None:
     app = tmp_path / "app.py"
     app.write_text(MARIMO)
-    with hosts.marimo(app, tmp_path) as address:
-        page = browser.new_page()
-        page.goto(address)
+    with hosts.marimo(app, tmp_path) as address, hosts.visit(browser, address) as page:
         widget = hosts.only_widget(page)
         read = page.get_by_text("read:")
         read.get_by_text("read: [0, 0, False] 0 focalclick").wait_for()
         widget.click(*OBJECT)
         # No call and no run of a cell in between: the cell that reads the mask runs by itself.
-        read.get_by_text("1, True]").wait_for(timeout=30_000)
+        read.get_by_text("1, True]").wait_for()
         area, truth = (int(word) for word in _figures(read.inner_text()))
         assert area > 10_000
         assert truth > 0.5 * area
         widget.press(400, 130, positive=False)
-        read.get_by_text(", 2, ").wait_for(timeout=30_000)
-        page.close()
+        read.get_by_text(", 2, ").wait_for()
 
 
 def _figures(text: str) -> tuple[str, str]:
@@ -90,9 +87,7 @@ def _figures(text: str) -> tuple[str, str]:
 def test_voila_shows_a_working_widget(
     tmp_path: Path, notebook_file: Path, browser: BrowserContext
 ) -> None:
-    with hosts.voila(notebook_file, tmp_path) as address:
-        page = browser.new_page()
-        page.goto(address)
+    with hosts.voila(notebook_file, tmp_path) as address, hosts.visit(browser, address) as page:
         widget = hosts.only_widget(page)
         widget.click(*OBJECT)
         kernel = lab.Kernel(next((tmp_path / "connections").rglob("kernel-*.json")))
@@ -103,7 +98,6 @@ def test_voila_shows_a_working_widget(
             kernel.close()
         assert mask[OBJECT[1], OBJECT[0]]
         assert 10_000 < np.count_nonzero(mask) < mask.size / 2
-        page.close()
 
 
 def test_notebook_7_shows_a_working_widget(

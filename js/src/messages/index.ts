@@ -2,3 +2,4 @@
 
 import "./objects";
 import "./timing";
+import "./tools";

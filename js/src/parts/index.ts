@@ -2,10 +2,23 @@
 
 import { clicks } from "./clicks";
 import { core } from "./core";
+import { drawing } from "./drawing";
 import { history } from "./history";
+import { moving } from "./moving";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
 import { reactive } from "./reactive";
+import { threshold } from "./threshold";
 import { timing } from "./timing";
 
-export const PARTS: readonly MakePart[] = [clicks, core, objects, history, reactive, timing];
+export const PARTS: readonly MakePart[] = [
+  clicks,
+  drawing,
+  moving,
+  core,
+  threshold,
+  objects,
+  history,
+  reactive,
+  timing,
+];
