@@ -105,6 +105,27 @@ class Widget:
         self.canvas.focus()
         self.page.keyboard.press(key)
 
+    def has_focus(self) -> bool:
+        """Whether the focus is somewhere in the widget."""
+        inside: bool = self.root.evaluate("root => root.contains(document.activeElement)")
+        return inside
+
+    # ------------------------------------------------------------- side panels
+    def sides(self) -> list[str]:
+        """Ids of the panels beside the picture."""
+        names: list[str] = self.root.evaluate(
+            """root => [...root.querySelectorAll(".iseg-panel[data-testid]")]
+                .map(panel => panel.dataset.testid.replace(/^iseg-(.*)-panel$/, "$1"))"""
+        )
+        return names
+
+    def open_side(self, name: str) -> None:
+        """Open one of them."""
+        panel = self.root.get_by_test_id(f"iseg-{name}-panel")
+        if not panel.is_visible():
+            self.root.get_by_test_id(f"iseg-{name}").click()
+            panel.wait_for(state="visible")
+
     # ---------------------------------------------------------------- picture
     def picture(self) -> NDArray[np.uint8]:
         """Screenshot of the canvas, ``(height, width, 3)`` in device pixels, without the mouse."""

@@ -81,6 +81,9 @@ class Silent(Page):
         content = message.get("content") or {}
         self.rev = content.get("rev", self.rev)
 
+    def settle(self) -> None:
+        assert self.widget._desk.worker.wait(300)
+
 
 def clicks(name: str, count: int, first: int = 5) -> dict[str, float]:
     """Click ``count`` times on an object in the middle, each click answered before the next."""
