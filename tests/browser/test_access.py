@@ -52,7 +52,8 @@ def test_no_barriers_in_any_theme(notebook: Notebook, axe: str) -> None:
     page.emulate_media(forced_colors="active", reduced_motion="reduce")
     found["forced colours"] = barriers(widget)
     assert len(found) >= len(THEMES) + 2
-    assert not {where: what for where, what in found.items() if what}
+    bad = {where: what for where, what in found.items() if what}
+    assert not bad, "\n".join(f"{where}: {one}" for where, what in bad.items() for one in what)
     # Nothing moves for those who asked for that.
     moving = widget.root.evaluate(
         """root => [root, ...root.querySelectorAll("*")].filter(one => {

@@ -123,7 +123,7 @@ class Widget:
         """Open one of them."""
         panel = self.root.get_by_test_id(f"iseg-{name}-panel")
         if not panel.is_visible():
-            self.root.get_by_test_id(f"iseg-{name}").click()
+            self.root.get_by_test_id(f"iseg-{name}-toggle").click()
             panel.wait_for(state="visible")
 
     # ---------------------------------------------------------------- picture
