@@ -77,7 +77,7 @@ def test_after_a_restart_the_log_brings_the_session_back(notebook: Notebook) -> 
     notebook.restart()
     widget.press(*OTHER)
     widget.wait(state="disconnected")
-    assert "disconnected" in widget.root.get_by_test_id("iseg-banner").inner_text().lower()
+    assert "does not answer" in widget.root.get_by_test_id("iseg-banner").inner_text()
     assert _inner(widget.picture()).std() > 0.5 * _inner(picture).std()
 
     notebook.run_all()
