@@ -277,6 +277,28 @@ class Session:
         other.restore(self.checkpoint())
         return other
 
+    def traced(self, index: int = -1) -> Step:
+        """Answer a step again, from the state before it, and record its trace.
+
+        The session stays as it is. A manual edit, which no method answered, is returned as it is.
+
+        Parameters
+        ----------
+        index: number of the step in :attr:`steps`; negative ones count from the end.
+
+        Raises
+        ------
+        ValueError: there is no such step.
+        """
+        count = len(self._timeline)
+        if not -count <= index < count:
+            raise ValueError(f"there is no step {index}: the session has {count}")
+        entry = self._timeline[index]
+        if entry.edited is not None or entry.step.trace:
+            return entry.step
+        before = self._state(self._timeline[: index % count])
+        return self._scored(self._method.step(before, entry.clicks, trace=True)[1])
+
     def with_method(self, method: Method) -> Session:
         """Return a new session with the same image and the history replayed by ``method``."""
         other = Session(
