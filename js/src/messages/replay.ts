@@ -1,0 +1,21 @@
+/** Messages about earlier moments, the mirror of `widget/messages/replay.py`. */
+
+import type { ClickData, ViewBox } from "../protocol";
+
+export interface StepMask {
+  kind: "step_mask";
+  id: string;
+  /** Steps made by then, and steps there are. Frame 0 is the beginning. */
+  index: number;
+  count: number;
+  /** All clicks until then; the last `new` of them came with this step. */
+  clicks: ClickData[];
+  new: number;
+  /** Whether the step was a manual edit. */
+  edited: boolean;
+  grid: [number, number];
+  area: number;
+  iou: number | null;
+  seconds: number | null;
+  views: ViewBox[];
+}
