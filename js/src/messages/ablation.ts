@@ -1,6 +1,19 @@
 /** Messages about a method's options, the mirror of `widget/messages/ablation.py`. */
 
-import type { Box } from "../protocol";
+import {
+  type Box,
+  isBox,
+  isCount,
+  isEvery,
+  isFields,
+  isFlag,
+  isNumber,
+  isNumberOrNull,
+  isPair,
+  isTexts,
+  isText,
+  registerReply,
+} from "../protocol";
 
 export type OptionValue = boolean | number | string | null;
 export type OptionValues = Record<string, OptionValue>;
@@ -52,3 +65,52 @@ export interface Difference {
   truth_before: number | null;
   truth_after: number | null;
 }
+
+declare module "../protocol" {
+  interface Requests {
+    options_form: object;
+    check_options: { method: string; values: OptionValues };
+    difference: { method: string; values: OptionValues };
+  }
+  interface Replies {
+    options_form: OptionsForm;
+    options_checked: OptionsChecked;
+    difference: Difference;
+  }
+}
+
+const KINDS: readonly unknown[] = ["flag", "choice", "integer", "number", "fixed"];
+
+function isOption(value: unknown): value is OptionField {
+  return (
+    isFields(value) &&
+    KINDS.includes(value.kind) &&
+    [value.name, value.doc, value.accepted].every(isText) &&
+    isTexts(value.sources) &&
+    Array.isArray(value.choices) &&
+    isFlag(value.optional)
+  );
+}
+
+registerReply("options_form", {
+  id: isText,
+  method: isText,
+  title: isText,
+  fields: isEvery(isOption),
+  values: isFields,
+  code: isText,
+});
+registerReply("options_checked", {
+  id: isText,
+  problems: (value) => isFields(value) && Object.values(value).every(isText),
+});
+registerReply("difference", {
+  id: isText,
+  grid: isPair(isCount),
+  box: isBox,
+  added: isCount,
+  removed: isCount,
+  iou: isNumber,
+  truth_before: isNumberOrNull,
+  truth_after: isNumberOrNull,
+});

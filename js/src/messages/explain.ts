@@ -1,6 +1,16 @@
 /** Messages about a step's views and trace, the mirror of `widget/messages/explain.py`. */
 
-import type { Box } from "../protocol";
+import {
+  type Box,
+  isBox,
+  isCount,
+  isEvery,
+  isFields,
+  isFlag,
+  isNumber,
+  isText,
+  registerReply,
+} from "../protocol";
 
 /** How to read a picture's colours; colours are `#rrggbb`. */
 export type Legend =
@@ -47,3 +57,42 @@ export interface Explanation {
   /** Panels left out for want of room. */
   omitted: number;
 }
+
+declare module "../protocol" {
+  interface Requests {
+    explain: { index: number | null };
+  }
+  interface Replies {
+    explanation: Explanation;
+  }
+}
+
+const isLegend = (value: unknown): value is Legend | null =>
+  value === null || (isFields(value) && ["scale", "inks", "bars"].includes(String(value.kind)));
+
+function isMark(value: unknown): value is Mark {
+  return isFields(value) && isNumber(value.x) && isNumber(value.y) && isFlag(value.positive);
+}
+
+function isPanel(value: unknown): value is PanelData {
+  return (
+    isFields(value) &&
+    [value.key, value.title, value.caption, value.group, value.kind, value.view].every(isText) &&
+    (value.box === null || isBox(value.box)) &&
+    [value.width, value.height].every(isCount) &&
+    isNumber(value.aspect) &&
+    value.aspect > 0 &&
+    isFlag(value.smooth) &&
+    isLegend(value.legend) &&
+    isEvery(isMark)(value.marks)
+  );
+}
+
+registerReply("explanation", {
+  id: isText,
+  index: isCount,
+  count: isCount,
+  mime: isText,
+  panels: isEvery(isPanel),
+  omitted: isCount,
+});

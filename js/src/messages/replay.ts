@@ -1,6 +1,18 @@
 /** Messages about earlier moments, the mirror of `widget/messages/replay.py`. */
 
-import type { ClickData, ViewBox } from "../protocol";
+import {
+  type ClickData,
+  isClick,
+  isCount,
+  isEvery,
+  isFlag,
+  isNumberOrNull,
+  isPair,
+  isText,
+  isView,
+  registerReply,
+  type ViewBox,
+} from "../protocol";
 
 export interface StepMask {
   kind: "step_mask";
@@ -19,3 +31,26 @@ export interface StepMask {
   seconds: number | null;
   views: ViewBox[];
 }
+
+declare module "../protocol" {
+  interface Requests {
+    step_mask: { index: number };
+  }
+  interface Replies {
+    step_mask: StepMask;
+  }
+}
+
+registerReply("step_mask", {
+  id: isText,
+  index: isCount,
+  count: isCount,
+  clicks: isEvery(isClick),
+  new: isCount,
+  edited: isFlag,
+  grid: isPair(isCount),
+  area: isCount,
+  iou: isNumberOrNull,
+  seconds: isNumberOrNull,
+  views: isEvery(isView),
+});
