@@ -117,6 +117,11 @@ class Session:
         return self._truth
 
     @property
+    def ignore(self) -> NDArray[np.bool_] | None:
+        """``(H, W)`` bool pixels that the IoU leaves out, if some were given."""
+        return self._ignore
+
+    @property
     def initial_mask(self) -> NDArray[np.bool_] | None:
         """``(H, W)`` bool: the mask the session began with, if one was given."""
         return None if self._initial is None else self._initial.unpack()

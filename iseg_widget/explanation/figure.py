@@ -60,8 +60,8 @@ def figure(
 
     Parameters
     ----------
-    subject: a session, whose latest step is shown, or a step. Only traced steps
-        (``Session(…, trace=True)``) have more to show than their crops and their answer.
+    subject: a session, whose latest step is shown (and answered once more if it was not traced), or
+        a step. A step that was not traced has its crops and its answer to show, and no more.
     image: ``(H, W, 3)`` uint8 RGB; needed for a step, a session has its own.
     clicks: drawn on image and crops; default: the session's, or those of the step.
     title: default: the session's method and number of clicks.
@@ -89,7 +89,7 @@ def figure(
     else:
         if subject.step is None:
             raise ValueError("the session has no step yet: nothing was clicked")
-        step, drawn = subject.step, subject.clicks
+        step, drawn = subject.traced(), subject.clicks
         image = subject.image if image is None else image
         heading = f"{subject.method.name}, click {len(drawn)}"
         if step.iou is not None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from iseg_widget.masks import PackedMask, box_of, iou
 from iseg_widget.methods.option_fields import OptionField, check_options, option_fields
-from iseg_widget.methods.registry import build_options, list_methods, method_title, with_options
+from iseg_widget.methods.registry import list_methods, method_title, options_class
 from iseg_widget.protocol import Method
 from iseg_widget.provenance import changed_options, plain_options
 from iseg_widget.session import Session
@@ -51,32 +51,32 @@ class OptionsForm:
     code: str
 
 
-def options_form(method: Method, weights: object = None) -> OptionsForm:
-    """Return the form of a method as it is now; one without fields if its options are no dataclass.
+def options_form(name: str, options: object, weights: object = None) -> OptionsForm:
+    """Return the form of a method; one of one's own has no fields, as nobody can build it anew.
 
-    ``weights``: what the method was loaded with, for the code.
+    Parameters
+    ----------
+    name: of the method.
+    options: those it has now.
+    weights: what it was loaded with, for the code.
     """
-    options = method.options
-    try:
-        fields = option_fields(type(options))
-    except TypeError:  # no dataclass
-        fields = ()
-    known = method.name in list_methods()
+    known = name in list_methods()
+    fields = option_fields(type(options)) if known else ()
     return OptionsForm(
-        method.name,
-        method_title(method.name) if known else method.name,
+        name,
+        method_title(name) if known else name,
         tuple(_plain(field) for field in fields),
-        _json({field.name: getattr(options, field.name) for field in fields}),
-        python_code(method, weights) if known else "",
+        {field.name: _json(getattr(options, field.name)) for field in fields},
+        python_code(name, options, weights) if known else "",
     )
 
 
-def python_code(method: Method, weights: object = None) -> str:
-    """Return Python that loads the method: what differs from the defaults, and nothing else."""
-    parts = [repr(method.name)]
+def python_code(name: str, options: object, weights: object = None) -> str:
+    """Return Python that loads a method: what differs from the defaults, and nothing else."""
+    parts = [repr(name)]
     if isinstance(weights, str):
         parts.append(f"weights={weights!r}")
-    changed = {name: getattr(method.options, name) for name in changed_options(method.options)}
+    changed = {field: getattr(options, field) for field in changed_options(options)}
     if changed:
         parts.append(f"options={changed!r}")
     call = ", ".join(parts)
@@ -85,24 +85,14 @@ def python_code(method: Method, weights: object = None) -> str:
     return f"method = iseg.load_method({call})"
 
 
-def check(method: Method, values: Mapping[str, object]) -> dict[str, str]:
-    """Return what is wrong with values for the method's options, by option; empty: nothing is."""
-    return check_options(type(method.options), values)[1]
-
-
-def under(method: Method, values: Mapping[str, object]) -> Method:
-    """Return the method under other options; those not named have their defaults.
+def check(name: str, values: Mapping[str, object]) -> dict[str, str]:
+    """Return what is wrong with options of a method, by option; empty: nothing is.
 
     Raises
     ------
-    ValueError: an option is unknown or its value is not accepted.
+    ValueError: there is no such method.
     """
-    options, problems = check_options(type(method.options), values)
-    if options is None:
-        raise ValueError("; ".join(problems.values()))
-    if method.name in list_methods():
-        return with_options(method, build_options(method.name, options))
-    return type(method)(options=options)  # type: ignore[call-arg]
+    return check_options(options_class(name), values)[1]
 
 
 def _plain(field: OptionField) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click
 from iseg_widget.protocol import View
@@ -38,6 +39,13 @@ class Frame:
     iou: float | None
     seconds: float | None
     views: tuple[View, ...]
+
+
+def beginning(mask: NDArray[np.bool_]) -> Frame:
+    """Return the only frame there is before a method was loaded, of a mask ``(H, W)`` bool."""
+    overlay = encode_overlay(np.ascontiguousarray(to_grid(mask)))
+    area = int(np.count_nonzero(mask))
+    return Frame(0, 0, (), 0, False, overlay, area, None, None, ())
 
 
 def frame(session: Session, index: int) -> Frame:

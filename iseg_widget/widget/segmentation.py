@@ -34,6 +34,7 @@ from iseg_widget.widget.actions import Act, TellCancelled, UseMethod, WarmUp, jo
 from iseg_widget.widget.codec import still_png
 from iseg_widget.widget.desk import Desk, Given, Published, click_many
 from iseg_widget.widget.objects import ObjectActions
+from iseg_widget.widget.teaching import TeachingActions
 from iseg_widget.widget.traits import (
     TOOLS,
     Done,
@@ -71,7 +72,7 @@ def _bundle(name: str, missing: str) -> str:
     return f"{path.read_text(encoding='utf-8') if path.is_file() else missing}\n"
 
 
-class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
+class SegmentationWidget(ObjectActions, TeachingActions, anywidget.AnyWidget):
     """Segment the objects of an image by clicking on them.
 
     It begins with one object; :attr:`mask`, :attr:`clicks` and :attr:`session` are always those of

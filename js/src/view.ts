@@ -394,7 +394,7 @@ export class View implements Host {
     this.#frame = 0;
     const context = this.panel.canvas.getContext("2d");
     if (context === null || this.#size.width === 0) return;
-    const scene: Scene = {
+    let scene: Scene = {
       context,
       ratio: this.panel.canvas.width / this.#size.width,
       size: this.#size,
@@ -404,6 +404,7 @@ export class View implements Host {
       overlay: this.overlay,
       others: this.#others,
     };
+    for (const part of this.#parts) scene = part.scene?.(scene) ?? scene;
     draw(scene, () => {
       for (const part of this.#parts) part.draw?.(scene);
     });

@@ -17,7 +17,14 @@ function keys(): Keys {
   const made = new Keys();
   const element = () => document.createElement("div");
   const side = { addTab: () => undefined };
-  const panel = { side, stage: element(), below: element(), addGroup: element };
+  const panel = {
+    side,
+    root: element(),
+    stage: element(),
+    canvas: element(),
+    below: element(),
+    addGroup: element,
+  };
   const store = { state: {}, subscribe: () => () => undefined };
   const model = { get: () => undefined, on: () => undefined, off: () => undefined };
   const host = { panel, store, model, overlay: {} } as unknown as Host;

@@ -58,6 +58,11 @@ describe("requests", () => {
       add_label: true,
       history: true,
       jump: true,
+      explain: true,
+      step_mask: true,
+      options_form: true,
+      check_options: true,
+      difference: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });

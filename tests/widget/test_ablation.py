@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ def session() -> Session:
 
 def test_a_form_has_values_defaults_and_code() -> None:
     method = iseg.load_method("focalclick", device="cpu", options={"r_tc": 1.2})
-    form = options_form(method, "focalclick-lite0")
+    form = options_form("focalclick", method.options, "focalclick-lite0")
     json.dumps(form.fields)
     assert (form.method, form.title) == ("focalclick", "FocalClick (CVPR 2022)")
     assert form.values["r_tc"] == 1.2
@@ -37,26 +36,22 @@ def test_a_form_has_values_defaults_and_code() -> None:
     made = eval(call, {"iseg": iseg})
     assert made.options == method.options
     plain = iseg.load_method("focalclick", device="cpu")
-    assert options_form(plain).code == 'method = iseg.load_method("focalclick")'
+    assert (
+        options_form("focalclick", plain.options).code == 'method = iseg.load_method("focalclick")'
+    )
 
 
-def test_a_method_of_ones_own_has_a_form_too() -> None:
-    form = options_form(Disks(DiskOptions(4.0)))
-    assert form.title == "disks"
-    assert form.values == {"radius": 4.0}
-    assert form.code == ""
+def test_a_method_of_ones_own_has_nothing_to_change() -> None:
+    form = options_form("mine", DiskOptions(4.0))
+    assert (form.title, form.fields, form.values, form.code) == ("mine", (), {}, "")
 
 
-def test_other_options_share_the_network() -> None:
-    method = iseg.load_method("focalclick", device="cpu")
-    other = ablation.under(method, {"r_tc": 2})
-    assert other.options == replace(method.options, r_tc=2.0)
-    assert other.network is method.network  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match=r"r_tc must lie in 1\.\.10, got 99"):
-        ablation.under(method, {"r_tc": 99})
-    assert ablation.check(method, {"r_tc": 99, "merge_after": 1.5}).keys() == {
-        *("r_tc", "merge_after"),
-    }
+def test_options_are_checked_by_name() -> None:
+    assert ablation.check("focalclick", {"r_tc": 2}) == {}
+    found = ablation.check("focalclick", {"r_tc": 99, "merge_after": 1.5})
+    assert found.keys() == {"r_tc", "merge_after"}
+    with pytest.raises(ValueError, match="unknown method 'focalclock'"):
+        ablation.check("focalclock", {})
 
 
 def test_a_difference_counts_pixels() -> None:

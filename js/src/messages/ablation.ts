@@ -10,8 +10,8 @@ import {
   isNumber,
   isNumberOrNull,
   isPair,
-  isTexts,
   isText,
+  isTexts,
   registerReply,
 } from "../protocol";
 

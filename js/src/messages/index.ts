@@ -1,3 +1,6 @@
 /** The messages of all features. */
 
+import "./ablation";
+import "./explain";
 import "./objects";
+import "./replay";

@@ -132,7 +132,7 @@ export function ablation(host: Host): Part {
     commands: [
       {
         id: "options",
-        keys: ["Shift+o"],
+        keys: ["a"],
         label: "options of the method",
         run: () => panel.side.toggle("options"),
       },

@@ -85,9 +85,7 @@ export function explain(host: Host): Part {
   };
 
   return {
-    commands: [
-      { id: "explain", keys: ["Shift+v"], label: "what the method looked at", run: toggle },
-    ],
+    commands: [{ id: "explain", keys: ["w"], label: "what the method looked at", run: toggle }],
     draw: (scene) => {
       if (highlighted !== null) drawHighlight(scene, highlighted);
     },

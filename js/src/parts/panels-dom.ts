@@ -1,22 +1,8 @@
 /** Small helpers of the panels of views, ablation and replay. */
 
-const FOCUSABLE: ReadonlySet<string> = new Set(["button", "input", "select", "textarea"]);
+import { button } from "../panel";
 
-/** Make an element; texts become text nodes, never HTML. */
-export function make<K extends keyof HTMLElementTagNameMap>(
-  tag: K,
-  props: Record<string, string> = {},
-  ...children: (Node | string)[]
-): HTMLElementTagNameMap[K] {
-  const node = document.createElement(tag);
-  // JupyterLab looks at the focused element itself before its parents.
-  if (FOCUSABLE.has(tag) || "tabindex" in props) {
-    node.setAttribute("data-lm-suppress-shortcuts", "true");
-  }
-  for (const [name, value] of Object.entries(props)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
+export { element as make, setText } from "../panel";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -38,19 +24,8 @@ export function glyph(path: string, filled = false): SVGElement {
 }
 
 /** A small button with an icon or a text. */
-export function tap(id: string, label: string, content: Node | string, action: () => void) {
-  const node = make(
-    "button",
-    { type: "button", class: "iseg-button", "data-testid": `iseg-${id}`, title: label },
-    content,
-  );
-  node.setAttribute("aria-label", label);
-  node.addEventListener("click", action);
-  return node;
-}
-
-export function setText(node: HTMLElement, text: string): void {
-  if (node.textContent !== text) node.textContent = text;
+export function tap(id: string, label: string, content: SVGElement | string, action: () => void) {
+  return button(id, label, typeof content === "string" ? { text: content } : content, action);
 }
 
 /** A number for people: few digits, a true minus. */

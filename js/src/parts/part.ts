@@ -31,6 +31,8 @@ export interface Part {
   tools?: readonly Tool[];
   /** Takes a press before the tool does, e.g. on something that can be moved. */
   grab?(at: Point, press: Press): Drag | null;
+  /** What is to be drawn instead of the present state, e.g. an earlier one. */
+  scene?(scene: Scene): Scene;
   /** Drawn above the mask, below the clicks. */
   draw?(scene: Scene): void;
   /** Replies of kinds that the host does not know; awaited before the next message. */

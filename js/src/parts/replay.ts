@@ -96,7 +96,7 @@ export function replay(host: Host): Part {
     if (open) ask(0);
   };
   const bar = new ReplayBar(player, close);
-  const button = tap("replay-toggle", "Replay the clicks (Shift + P)", glyph(ICON), toggle);
+  const button = tap("replay-toggle", "Replay the clicks (R)", glyph(ICON), toggle);
   button.setAttribute("aria-pressed", "false");
   panel.addGroup("Replay", button);
   panel.below.append(bar.element);
@@ -120,7 +120,7 @@ export function replay(host: Host): Part {
   );
 
   return {
-    commands: [{ id: "replay", keys: ["Shift+p"], label: "replay the clicks", run: toggle }],
+    commands: [{ id: "replay", keys: ["r"], label: "replay the clicks", run: toggle }],
     scene: (scene) => {
       if (shown === null) return scene;
       const { clicks, views } = shown;
