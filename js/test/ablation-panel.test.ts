@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Difference, OptionField, OptionsForm, OptionValues } from "../src/messages/ablation";
 import { AblationPanel } from "../src/parts/ablation-panel";
+import { sentence } from "../src/parts/option-row";
 
 function field(name: string, fields: Partial<OptionField>): OptionField {
   return {
@@ -85,7 +86,7 @@ test("every option has a control with its value, its meaning and its source", ()
   expect(control("crop").checked).toBe(true);
   expect(control("ratio").value).toBe("2");
   expect(control("side").value).toBe("1024");
-  expect(row("ratio")?.textContent).toContain("about ratio");
+  expect(row("ratio")?.textContent).toContain("About ratio");
   expect(row("ratio")?.textContent).toContain("must lie in 1..10");
   expect(row("ratio")?.textContent).toContain("Table 7");
   const label = row("ratio")?.querySelector("label");
@@ -115,6 +116,17 @@ test("a change sends all values, each as what it is", () => {
   enter("way", "1");
   enter("ratio", "1.55");
   expect(applied.at(-1)).toEqual({ crop: false, ratio: 1.55, way: 8, side: 1024 });
+});
+
+test("Enter takes a value, once", () => {
+  panel.show(form());
+  control("ratio").value = "2";
+  const press = () =>
+    control("ratio").dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+  press();
+  press();
+  enter("ratio", "2");
+  expect(applied.map((values) => values.ratio)).toEqual([2]);
 });
 
 test("an optional number can be none, and comes back", () => {
@@ -204,4 +216,9 @@ test("the Python is copied, or shown where there is no clipboard", async () => {
   await vi.waitFor(() => expect(byId("options-code")?.hidden).toBe(false));
   expect(document.activeElement).toBe(byId("options-code"));
   vi.unstubAllGlobals();
+});
+
+test("a docstring reads as a sentence", () => {
+  const doc = "expansion ratio of ``crop`` (Sec. 3.1; Table 7), see :mod:`a.b` (ours).";
+  expect(sentence(doc, ["Sec. 3.1", "Table 7"])).toBe("Expansion ratio of crop, see a.b (ours).");
 });

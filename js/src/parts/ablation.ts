@@ -114,14 +114,19 @@ export function ablation(host: Host): Part {
     picture = parts.length === 2 ? { found, canvas: paint(found, parts) } : null;
     host.redraw();
   };
+  const consider = (): void => {
+    if (open && stale && summary(store.state) === "idle") askDifference();
+  };
   const onResult = (ids: readonly string[]): void => {
     if (changing !== null && ids.includes(changing)) {
       changing = null;
       return;
     }
     // Clicks came or went: the former options were those of another moment.
-    if (pinned !== null) stale = true;
-    else if (former !== null) {
+    if (pinned !== null) {
+      stale = true;
+      consider();
+    } else if (former !== null) {
       former = null;
       compare();
       clear();
@@ -138,7 +143,9 @@ export function ablation(host: Host): Part {
       },
     ],
     draw: (scene) => {
-      if (open && revealed && picture !== null) drawDifference(scene, picture);
+      // An earlier moment has nothing to do with the present options.
+      const present = scene.overlay === host.overlay;
+      if (open && revealed && present && picture !== null) drawDifference(scene, picture);
     },
     reply: (reply: Reply, buffers) => {
       if (reply.kind === "options_form" && reply.id === formId) {
@@ -159,9 +166,7 @@ export function ablation(host: Host): Part {
         options.busy(false);
       }
     },
-    update: (state) => {
-      if (open && stale && summary(state) === "idle") askDifference();
-    },
+    update: consider,
     close: () => {
       model.off("change:options", follow);
       model.off("change:method", follow);
@@ -191,28 +196,33 @@ function paint({ box }: Difference, parts: readonly Uint8Array[]): HTMLCanvasEle
   return canvas;
 }
 
-/** Least side of a frame, in screen pixels, so that a few pixels are found. */
+/** A difference with a side below this, in screen pixels, gets a frame, so that it is found. */
 const SMALL = 28;
 
 function drawDifference(scene: Scene, picture: { found: Difference; canvas: HTMLCanvasElement }) {
   const { context, view, state, ratio } = scene;
   const { box, grid } = picture.found;
-  const step = (view.scale * state.image.width) / grid[0];
+  const { width: wide, height: high } = state.image;
+  const step = (view.scale * wide) / grid[0];
   const [x, y] = [view.offsetX + box[0] * step, view.offsetY + box[1] * step];
   const [width, height] = [(box[2] - box[0]) * step, (box[3] - box[1]) * step];
   context.save();
+  // The picture steps back: single pixels along the contour have to be seen.
+  context.fillStyle = "rgba(10, 12, 16, 0.4)";
+  context.fillRect(view.offsetX, view.offsetY, wide * view.scale, high * view.scale);
   context.imageSmoothingEnabled = step * ratio < 1;
-  context.globalAlpha = 0.85;
   context.drawImage(picture.canvas, x, y, width, height);
-  context.globalAlpha = 1;
-  const pad = Math.max(5, (SMALL - Math.min(width, height)) / 2);
-  context.setLineDash([]);
-  context.strokeStyle = "rgba(0, 0, 0, 0.55)";
-  context.lineWidth = 3;
-  context.strokeRect(x - pad, y - pad, width + 2 * pad, height + 2 * pad);
-  context.setLineDash([5, 4]);
-  context.strokeStyle = "#ffffff";
-  context.lineWidth = 1.5;
-  context.strokeRect(x - pad, y - pad, width + 2 * pad, height + 2 * pad);
+  if (Math.min(width, height) < SMALL) {
+    const pad = Math.max(5, (SMALL - Math.min(width, height)) / 2);
+    const frame = [x - pad, y - pad, width + 2 * pad, height + 2 * pad] as const;
+    context.setLineDash([]);
+    context.strokeStyle = "rgba(0, 0, 0, 0.55)";
+    context.lineWidth = 3;
+    context.strokeRect(...frame);
+    context.setLineDash([5, 4]);
+    context.strokeStyle = "#ffffff";
+    context.lineWidth = 1.5;
+    context.strokeRect(...frame);
+  }
   context.restore();
 }

@@ -87,7 +87,7 @@ export function explain(host: Host): Part {
   return {
     commands: [{ id: "explain", keys: ["w"], label: "what the method looked at", run: toggle }],
     draw: (scene) => {
-      if (highlighted !== null) drawHighlight(scene, highlighted);
+      if (highlighted !== null && scene.overlay === host.overlay) drawHighlight(scene, highlighted);
     },
     reply: (reply: Reply, buffers) => {
       if (reply.kind === "explanation" && reply.id === asked) take(reply, buffers);

@@ -24,6 +24,7 @@ export class OptionRow {
   readonly #changed: HTMLElement;
   /** The number that comes back when "None" is taken away again. */
   #number: string;
+  #entered: OptionValue | undefined;
 
   constructor(field: OptionField, value: OptionValue, changed: (row: OptionRow) => void) {
     rows += 1;
@@ -45,7 +46,11 @@ export class OptionRow {
       changed(this);
     });
     this.#reset.title = initial;
-    this.#control.addEventListener("change", () => changed(this));
+    this.#control.addEventListener("change", () => this.#enter(changed));
+    // Hosts may keep Enter from becoming a change.
+    this.#control.addEventListener("keydown", (event) => {
+      if ((event as KeyboardEvent).key === "Enter") this.#enter(changed);
+    });
     this.#none?.addEventListener("change", () => {
       this.#toggleNone();
       changed(this);
@@ -69,7 +74,7 @@ export class OptionRow {
         "p",
         { class: "iseg-doc", id: `${id}-doc` },
         ...field.sources.map((source) => make("span", { class: "iseg-source" }, source)),
-        plain(field.doc),
+        sentence(field.doc, field.sources),
         make("span", { class: "iseg-accepted" }, accepted),
       ),
     );
@@ -98,6 +103,7 @@ export class OptionRow {
       if (value !== null) this.#number = String(value);
       control.value = value === null ? "" : String(value);
     }
+    this.#entered = value;
     this.#disable();
     this.mark();
   }
@@ -123,7 +129,16 @@ export class OptionRow {
     this.#reset.disabled = !this.isChanged;
   }
 
+  /** Tell that another value was entered, once. */
+  #enter(changed: (row: OptionRow) => void): void {
+    const { value } = this;
+    if (value === this.#entered) return;
+    this.#entered = value;
+    changed(this);
+  }
+
   #toggleNone(): void {
+    this.#entered = undefined;
     if (this.#none?.checked) this.#number = this.#control.value || this.#number;
     else this.#control.value = this.#number;
     this.#disable();
@@ -157,7 +172,14 @@ function stepOf(value: OptionValue): string {
   return String(Number((10 ** (Math.floor(Math.log10(size)) - 1)).toPrecision(1)));
 }
 
-/** Docstrings mark code with double backquotes and names with roles. */
-function plain(doc: string): string {
-  return doc.replace(/:\w+:`~?([^`]*)`/g, "$1").replaceAll("``", "");
+/**
+ * A docstring as a sentence: without the marks of code and roles, and without brackets that only
+ * name the sources, which stand before it.
+ */
+export function sentence(doc: string, sources: readonly string[]): string {
+  let text = doc.replace(/:\w+:`~?([^`]*)`/g, "$1").replaceAll("``", "");
+  text = text.replace(/ \(([^()]*)\)/g, (whole, inside: string) =>
+    inside.split(/[;,] /).every((part) => sources.includes(part)) ? "" : whole,
+  );
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
