@@ -225,9 +225,14 @@ def _key(session: Session, method: Method) -> str:
     what = [
         method.name,
         id(getattr(method, "network", method)),
-        plain_options(method.options),
+        {name: _number(value) for name, value in plain_options(method.options).items()},
         log["initial_mask"],
         log["actions"],
     ]
     text = json.dumps(what, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _number(value: object) -> object:
+    """Pages do not tell 2 from 2.0."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
