@@ -13,18 +13,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from iseg_widget.widget.compare import CompareWidget as CompareWidget
     from iseg_widget.widget.segmentation import SegmentationWidget as SegmentationWidget
 
-__all__ = ["SegmentationWidget"]
+_HOMES = {
+    "CompareWidget": "iseg_widget.widget.compare",
+    "SegmentationWidget": "iseg_widget.widget.segmentation",
+}
+
+__all__ = ["CompareWidget", "SegmentationWidget"]
 
 
 def __getattr__(name: str) -> Any:
     # anywidget is imported with the first use, so that the protocol can be read without it.
-    if name in __all__:
-        from iseg_widget.widget.segmentation import SegmentationWidget
-
-        return SegmentationWidget
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -237,6 +237,10 @@ class Pane:
             raise
         self._course, self._error = course, None
 
+    def note(self, error: Exception) -> None:
+        """Keep an error that came up elsewhere, until the next answer."""
+        self._error = error
+
     def bookmark(self) -> Bookmark:
         """Return where the pane is."""
         checkpoint = None if self._session is None else self._session.checkpoint()
@@ -288,6 +292,12 @@ class CourseHistory:
     def reachable(self) -> tuple[Course, ...]:
         """The course and all those that undo and redo lead to."""
         return (self.now, *self._undo, *self._redo)
+
+    def copy(self) -> CourseHistory:
+        """Return an independent history at the same place."""
+        other = CourseHistory()
+        other.now, other._undo, other._redo = self.now, list(self._undo), list(self._redo)
+        return other
 
     def commit(self, course: Course) -> None:
         """Go on with another course."""
