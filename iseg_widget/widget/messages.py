@@ -188,23 +188,22 @@ _REQUESTS: dict[str, tuple[type[Request], dict[str, _Check]]] = {
 }
 
 
-def parse_request(content: object, requests: Any = None) -> Request:
+def parse_request(content: object) -> Request:
     """Check a message of the page and return it as its dataclass.
 
     Raises :class:`ProtocolError` for an unknown kind, and for missing, unknown or ill-typed
     fields.
     """
-    known = _REQUESTS if requests is None else requests
     if not isinstance(content, Mapping):
         raise ProtocolError(f"a request is an object, got {type(content).__name__}")
     given = content.get("id")
     name = given if isinstance(given, str) and 0 < len(given) <= MAX_ID else None
     kind = content.get("kind")
-    if not isinstance(kind, str) or kind not in known:
-        raise ProtocolError(f"unknown request {kind!r}; accepted are {', '.join(known)}", name)
+    if not isinstance(kind, str) or kind not in _REQUESTS:
+        raise ProtocolError(f"unknown request {kind!r}; accepted are {', '.join(_REQUESTS)}", name)
     if name is None:
         raise ProtocolError(f"{kind}: id must be a text of 1 to {MAX_ID} letters, got {given!r}")
-    cls, own = known[kind]
+    cls, own = _REQUESTS[kind]
     checks = _COMMON | own
     unknown = sorted(map(str, set(content) - set(checks) - {"kind"}))
     if unknown:
