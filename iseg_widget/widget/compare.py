@@ -17,7 +17,6 @@ from iseg_widget.images import read_image
 from iseg_widget.masks import as_mask
 from iseg_widget.protocol import Method, Step
 from iseg_widget.session import Session
-from iseg_widget.widget import compare_messages as messages
 from iseg_widget.widget.codec import stills_png
 from iseg_widget.widget.compare_actions import (
     RESET,
@@ -31,6 +30,7 @@ from iseg_widget.widget.compare_actions import (
 )
 from iseg_widget.widget.compare_desk import CompareDesk, Given, Published, describe, points_of
 from iseg_widget.widget.compare_panes import COLOURS, read_panes
+from iseg_widget.widget.messages import compare as messages
 from iseg_widget.widget.segmentation import MIN_HEIGHT
 from iseg_widget.widget.threaded import ThreadedWidget, bundle
 from iseg_widget.widget.traits import MaskTrait, clicks_to_json, frozen

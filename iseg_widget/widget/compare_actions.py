@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from iseg_widget.clicks import Click
-from iseg_widget.widget import compare_messages as messages
 from iseg_widget.widget.compare_panes import Course, CourseHistory
+from iseg_widget.widget.messages import compare as messages
 from iseg_widget.widget.worker import Job
 
 Direction = Literal["undo", "redo"]
@@ -23,9 +23,10 @@ class NewClick:
 
 @dataclass(frozen=True)
 class Change:
-    """Go on with another course, made from the present one."""
+    """Go on with another course, made from the present one; ``name``: in the history."""
 
     make: Callable[[CourseHistory], Course]
+    name: str = "click"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class TellCancelled:
     ids: tuple[str, ...]
 
 
-RESET = Change(lambda _: ())
+RESET = Change(lambda _: (), "reset")
 """Remove all clicks; can be undone."""
 
 
@@ -81,7 +82,7 @@ def change_click(index: int, new: Callable[[Click], Click] | None) -> Change:
         old = history.with_click(index, None)
         return old if new is None else history.with_click(index, new(history.clicks[index]))
 
-    return Change(make)
+    return Change(make, "remove click" if new is None else "move click")
 
 
 def job_of(request: messages.Request) -> Job:

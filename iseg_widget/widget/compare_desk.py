@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from iseg_widget.clicks import Click, check_inside
 from iseg_widget.protocol import Method, Step
 from iseg_widget.session import Session
-from iseg_widget.widget import compare_messages as messages
 from iseg_widget.widget.codec import encode_overlay, encode_picture, to_grid
 from iseg_widget.widget.compare_actions import (
     Change,
@@ -32,6 +31,7 @@ from iseg_widget.widget.compare_actions import (
     WarmUp,
 )
 from iseg_widget.widget.compare_panes import Course, CourseHistory, Mask, Pane, PaneSpec
+from iseg_widget.widget.messages import compare as messages
 from iseg_widget.widget.worker import Job, Worker
 
 _log = logging.getLogger(__name__)
@@ -134,7 +134,8 @@ class CompareDesk:
         finally:
             if self._active and self.worker.queued == 0:
                 self._active = False
-                self._send(messages.WorkingReply(ids=(), what=None, pane=None))
+                self._send(messages.WorkingReply(pane=None))
+                self._send(messages.ActivityReply(ids=(), what=None))
 
     def _dispatch(self, jobs: Sequence[Job]) -> None:
         outcome = None
@@ -149,7 +150,7 @@ class CompareDesk:
     def _do(self, job: Job) -> Any:
         match job.action:
             case Change() as change:
-                return self._go([job], change.make(self.history))
+                return self._go([job], change.make(self.history), change.name)
             case Recall(what):
                 return self._recall(job, what)
             case RobotAct(pane):
@@ -216,7 +217,7 @@ class CompareDesk:
         if not any(error.any() for error in errors(mask, given.truth, given.ignore)):
             raise ValueError(f"the mask of {pane.spec.title} is the ground truth: nothing to click")
         click = next_click(mask, given.truth, self.history.clicks, given.ignore)
-        self._go([job], (*self.history.now, (click,)))
+        self._go([job], (*self.history.now, (click,)), "robot click")
         return click
 
     def _recall(self, job: Job, what: Direction) -> bool:
@@ -227,7 +228,9 @@ class CompareDesk:
         self._finish([job])
         return done
 
-    def _go(self, jobs: Sequence[Job], course: Course) -> dict[str, Step | None]:
+    def _go(
+        self, jobs: Sequence[Job], course: Course, name: str = "click"
+    ) -> dict[str, Step | None]:
         """Bring all panes to a new course, and keep it unless cancelled or answered by none.
 
         Raises ``ValueError`` when a click lies outside the image; nothing has changed then.
@@ -240,7 +243,7 @@ class CompareDesk:
             return self._steps()
         before = [pane.bookmark() for pane in self.panes]
         former, self.history = self.history, self.history.copy()
-        self.history.commit(course)
+        self.history.commit(course, name)
         failures = self._follow(jobs, self.panes)
         lost = len(failures) == len(self.panes)
         if lost or not self.worker.commit():
@@ -337,7 +340,8 @@ class CompareDesk:
 
     def _busy(self, jobs: Sequence[Job], what: messages.Activity, pane: int) -> None:
         self._active = True
-        self._send(messages.WorkingReply(ids=_ids(jobs), what=what, pane=pane))
+        self._send(messages.WorkingReply(pane=pane))
+        self._send(messages.ActivityReply(ids=_ids(jobs), what=what))
 
     def _told(self, ids: tuple[str, ...], id: str | None = None) -> None:  # noqa: A002
         if ids or id is not None:
@@ -384,14 +388,19 @@ class CompareDesk:
         )
 
     def _course_reply(self, ids: tuple[str, ...]) -> messages.CourseReply:
+        done, undone = self.history.done, self.history.undone
         return messages.CourseReply(
             id=ids[-1] if ids else None,
             ids=ids,
             rev=self._rev,
             clicks=self.history.clicks,
             groups=tuple(len(group) for group in self.history.now),
-            can_undo=self.history.can_undo,
-            can_redo=self.history.can_redo,
+            history=messages.HistoryEntry(
+                done=len(done),
+                undone=len(undone),
+                undo=done[-1] if done else None,
+                redo=undone[-1] if undone else None,
+            ),
         )
 
 

@@ -266,22 +266,23 @@ class Pane:
 
 
 class CourseHistory:
-    """The common course with undo and redo; a value can be tried and then kept or dropped."""
+    """The common course with undo and redo; each change has a name, as in an annotation."""
 
     def __init__(self) -> None:
         self.now: Course = ()
-        self._undo: list[Course] = []
-        self._redo: list[Course] = []
+        # What undo leads to and what it takes back; likewise for redo.
+        self._undo: list[tuple[str, Course]] = []
+        self._redo: list[tuple[str, Course]] = []
 
     @property
-    def can_undo(self) -> bool:
-        """Whether something can be taken back."""
-        return bool(self._undo)
+    def done(self) -> tuple[str, ...]:
+        """Names of the changes that can be undone, oldest first."""
+        return tuple(name for name, _ in self._undo)
 
     @property
-    def can_redo(self) -> bool:
-        """Whether something was taken back."""
-        return bool(self._redo)
+    def undone(self) -> tuple[str, ...]:
+        """Names of the changes that can be done again, the next one last."""
+        return tuple(name for name, _ in self._redo)
 
     @property
     def clicks(self) -> tuple[Click, ...]:
@@ -291,7 +292,7 @@ class CourseHistory:
     @property
     def reachable(self) -> tuple[Course, ...]:
         """The course and all those that undo and redo lead to."""
-        return (self.now, *self._undo, *self._redo)
+        return (self.now, *(course for _, course in (*self._undo, *self._redo)))
 
     def copy(self) -> CourseHistory:
         """Return an independent history at the same place."""
@@ -299,9 +300,9 @@ class CourseHistory:
         other.now, other._undo, other._redo = self.now, list(self._undo), list(self._redo)
         return other
 
-    def commit(self, course: Course) -> None:
+    def commit(self, course: Course, name: str = "click") -> None:
         """Go on with another course."""
-        self._undo.append(self.now)
+        self._undo.append((name, self.now))
         self._redo.clear()
         self.now = course
 
@@ -313,11 +314,12 @@ class CourseHistory:
         """Do it again; ``False`` when nothing is undone."""
         return self._step(self._redo, self._undo)
 
-    def _step(self, source: list[Course], target: list[Course]) -> bool:
+    def _step(self, source: list[tuple[str, Course]], target: list[tuple[str, Course]]) -> bool:
         if not source:
             return False
-        target.append(self.now)
-        self.now = source.pop()
+        name, course = source.pop()
+        target.append((name, self.now))
+        self.now = course
         return True
 
     def with_click(self, index: int, new: Click | None) -> Course:

@@ -109,7 +109,8 @@ def test_a_view_gets_the_picture_and_every_pane(make: Make) -> None:
     assert (course["id"], course["ids"], course["clicks"]) == (name, [name], [])
     assert [method.steps for method in methods] == [1, 1, 1]
     assert [reply["loaded"] for reply in page.of("pane")] == [False] * 3 + [True] * 3
-    assert page.of("activity")[-1] == {"kind": "activity", "ids": [], "what": None, "pane": None}
+    assert page.of("activity")[-1] == {"kind": "activity", "ids": [], "what": None}
+    assert page.of("working")[-1] == {"kind": "working", "pane": None}
     assert [pane["name"] for pane in widget.panes] == ["m0", "m1", "m2"]
 
 
@@ -185,8 +186,8 @@ def test_answers_are_sent_pane_by_pane(make: Make) -> None:
     there = page.replies[start:]
     assert [reply["pane"] for reply in there if reply["kind"] == "pane"] == [0, 1]
     assert not [reply for reply in there if reply["kind"] == "course"]
-    working = [(r["what"], r["pane"]) for r in there if r["kind"] == "activity"]
-    assert working == [("segment", 0), ("segment", 1), ("segment", 2)]
+    assert [reply["pane"] for reply in there if reply["kind"] == "working"] == [0, 1, 2]
+    assert {reply["what"] for reply in there if reply["kind"] == "activity"} == {"segment"}
     methods[2].gate.set()
     page.settle()
     assert page.of("course")[-1]["ids"] == [name]
@@ -262,8 +263,8 @@ def test_undo_redo_and_reset_ask_no_method(make: Make) -> None:
     assert all(np.array_equal(widget.masks[name], second[name]) for name in second)
     assert [method.steps for method in methods] == asked
     check_page(widget, page)
-    course = page.of("course")[-1]
-    assert (course["can_undo"], course["can_redo"]) == (True, True)
+    history = page.of("course")[-1]["history"]
+    assert history == {"done": 2, "undone": 1, "undo": "click", "redo": "reset"}
 
 
 def test_nothing_to_undo(make: Make) -> None:
@@ -272,7 +273,7 @@ def test_nothing_to_undo(make: Make) -> None:
     assert not widget.redo()
     widget.reset()
     assert [method.steps for method in methods] == [0, 0, 0]
-    assert page.of("course")[-1]["can_undo"] is False
+    assert page.of("course")[-1]["history"]["done"] == 0
 
 
 def test_clicks_are_moved_and_removed_in_all_panes(make: Make) -> None:
@@ -280,8 +281,8 @@ def test_clicks_are_moved_and_removed_in_all_panes(make: Make) -> None:
     page.open()
     for x in (20, 30, 40):
         widget.click(x, 30)
-    page.send("move", index=0, x=25.0, y=10.0)
-    page.send("remove", index=1)
+    page.send("move_click", index=0, x=25.0, y=10.0)
+    page.send("remove_click", index=1)
     page.settle()
     groups = ([Click(25, 10)], [Click(40, 30)])
     for number, method in enumerate(disks(6, 12, 20)):

@@ -194,12 +194,12 @@ def test_undo_and_redo_move_between_courses() -> None:
     assert history.clicks == (A, B, C)
     assert history.undo()
     assert history.now == ((A,),)
-    assert history.can_redo
+    assert (history.done, history.undone) == (("click",), ("click",))
     assert history.redo()
     assert not history.redo()
     assert history.undo()
-    history.commit(())
-    assert not history.can_redo
+    history.commit((), "reset")
+    assert (history.done, history.undone) == (("click", "reset"), ())
     assert set(history.reachable) == {(), ((A,),)}
 
 

@@ -3,17 +3,18 @@
 ``js/src/compare/protocol.ts`` mirrors this module. Requests are ``hello``, ``ping``, ``click``,
 ``undo``, ``redo``, ``reset`` and ``cancel`` as there, and three more:
 
-==========  ======================  ==============================================================
-kind        fields                  meaning
-==========  ======================  ==============================================================
-``move``    ``index x y``           move a click; what came after it is computed again
-``remove``  ``index``               remove a click, likewise
-``robot``   ``pane``                click where the mask of pane ``pane`` is most wrong
-==========  ======================  ==============================================================
+================  ===============  ===============================================================
+kind              fields           meaning
+================  ===============  ===============================================================
+``move_click``    ``index x y``    move a click; what came after it is computed again
+``remove_click``  ``index``        remove a click, likewise
+``robot``         ``pane``         click where the mask of pane ``pane`` is most wrong
+================  ===============  ===============================================================
 
-Replies are ``received``, ``picture``, ``cancelled`` and ``error`` as there; ``activity`` with the
-pane that is worked on; ``pane`` (see :class:`PaneReply`) for each pane as soon as it has its
-answer; and ``course`` (see :class:`CourseReply`) when all have, which ends the request.
+Replies are ``received``, ``activity``, ``picture``, ``cancelled`` and ``error`` as there;
+``working``, which tells the pane that an ``activity`` is for; ``pane`` (see :class:`PaneReply`)
+for each pane as soon as it has its answer; and ``course`` (see :class:`CourseReply`) when all
+have, which ends the request.
 """
 
 from __future__ import annotations
@@ -22,38 +23,46 @@ from dataclasses import dataclass
 
 from iseg_widget.clicks import Click
 from iseg_widget.protocol import View
-from iseg_widget.widget import messages
-from iseg_widget.widget.messages import (
+from iseg_widget.widget.messages.base import (
+    Box,
+    Known,
+    ProtocolError,
+    Reply,
+    Request,
+    is_count,
+    is_number,
+    parse,
+    request,
+)
+from iseg_widget.widget.messages.core import (
     Activity,
     ActivityReply,
     AddClick,
-    Box,
     Cancel,
     Cancelled,
     ErrorReply,
     Hello,
+    HistoryEntry,
     Picture,
     Ping,
-    ProtocolError,
     Received,
     Redo,
-    Reply,
-    Request,
     Reset,
     Undo,
-    _count,
-    _flag,
-    _number,
 )
+from iseg_widget.widget.messages.known import REQUESTS as _OF_SEGMENTATION
 
 __all__ = [
+    "REQUESTS",
     "Activity",
+    "ActivityReply",
     "AddClick",
     "Cancel",
     "Cancelled",
     "CourseReply",
     "ErrorReply",
     "Hello",
+    "HistoryEntry",
     "MoveClick",
     "PaneReply",
     "Picture",
@@ -71,25 +80,37 @@ __all__ = [
     "parse_request",
 ]
 
+_SHARED = ("hello", "ping", "click", "undo", "redo", "reset", "cancel")
+REQUESTS: Known = {kind: _OF_SEGMENTATION[kind] for kind in _SHARED}
+"""The requests that :class:`iseg_widget.CompareWidget` accepts, by kind."""
 
+
+def parse_request(content: object) -> Request:
+    """Check a message of the page and return it as its dataclass; see :func:`.base.parse`."""
+    return parse(content, REQUESTS)
+
+
+@request(REQUESTS, index=is_count, x=is_number, y=is_number)
 @dataclass(frozen=True, kw_only=True)
 class MoveClick(Request):
     """Move a click."""
 
-    kind = "move"
+    kind = "move_click"
     index: int
     x: float
     y: float
 
 
+@request(REQUESTS, index=is_count)
 @dataclass(frozen=True, kw_only=True)
 class RemoveClick(Request):
     """Remove a click."""
 
-    kind = "remove"
+    kind = "remove_click"
     index: int
 
 
+@request(REQUESTS, pane=is_count)
 @dataclass(frozen=True, kw_only=True)
 class RobotClick(Request):
     """Click where the mask of a pane is most wrong."""
@@ -98,29 +119,11 @@ class RobotClick(Request):
     pane: int
 
 
-_REQUESTS = {
-    "hello": (Hello, {"picture": _flag}),
-    "ping": (Ping, {}),
-    "click": (AddClick, {"x": _number, "y": _number, "positive": _flag}),
-    "undo": (Undo, {}),
-    "redo": (Redo, {}),
-    "reset": (Reset, {}),
-    "cancel": (Cancel, {}),
-    "move": (MoveClick, {"index": _count, "x": _number, "y": _number}),
-    "remove": (RemoveClick, {"index": _count}),
-    "robot": (RobotClick, {"pane": _count}),
-}
-
-
-def parse_request(content: object) -> Request:
-    """Check a message of the page and return it as its dataclass; else ``ProtocolError``."""
-    return messages.parse_request(content, _REQUESTS)
-
-
 @dataclass(frozen=True, kw_only=True)
-class WorkingReply(ActivityReply):
-    """What the worker is doing, and for which pane."""
+class WorkingReply(Reply):
+    """The pane that the worker works for (see ``activity``); null: none."""
 
+    kind = "working"
     pane: int | None
 
 
@@ -164,5 +167,4 @@ class CourseReply(Reply):
     rev: int
     clicks: tuple[Click, ...]
     groups: tuple[int, ...]
-    can_undo: bool
-    can_redo: bool
+    history: HistoryEntry
