@@ -20,6 +20,7 @@ import {
   isTextOrNull,
   isTexts,
   isView,
+  type RequestBody,
   registerReply,
   type ViewBox,
 } from "../protocol";
@@ -58,12 +59,13 @@ export interface CourseReply {
   history: HistoryEntry;
 }
 
+export type CompareRequest =
+  | RequestBody
+  | { kind: "move_click"; index: number; x: number; y: number }
+  | { kind: "remove_click"; index: number }
+  | { kind: "robot"; pane: number };
+
 declare module "../protocol" {
-  interface Requests {
-    move_click: { index: number; x: number; y: number };
-    remove_click: { index: number };
-    robot: { pane: number };
-  }
   interface Replies {
     working: WorkingReply;
     pane: PaneReply;

@@ -8,7 +8,7 @@ import { inflate, Overlay } from "../overlay";
 import { clicks } from "../parts/clicks";
 import { core } from "../parts/core";
 import type { Basics, Tool } from "../parts/part";
-import { type Picture, type Reply, type RequestBody, toBytes } from "../protocol";
+import { type Picture, type Reply, toBytes } from "../protocol";
 import { initialState, type State, Store, type TraitState } from "../store/state";
 import { type Drag, PointerInput } from "../tools/input";
 import * as viewport from "../viewport";
@@ -18,7 +18,7 @@ import { drawPointer, movedClick, nearestClick } from "./marks";
 import type { CompareModel, ComparePageTraits } from "./model";
 import { type PaneState, UNKNOWN } from "./pane";
 import { ComparePanel } from "./panel";
-import type { CourseReply, PaneReply } from "./protocol";
+import type { CompareRequest, CourseReply, PaneReply } from "./protocol";
 
 /** Traits to follow and what they change in the state. */
 const FOLLOWED = {
@@ -252,7 +252,7 @@ export class CompareView implements Basics {
 
   // What the person does
 
-  send(body: RequestBody): string {
+  send(body: CompareRequest): string {
     return this.#link.send(body, this.store.state.rev);
   }
 
@@ -292,7 +292,7 @@ export class CompareView implements Basics {
     const { state } = this.store;
     if (state.help) {
       this.store.dispatch({ type: "help", open: false });
-    } else if (!this.#escapes.some((escape) => escape())) {
+    } else if (!this.#escapes.some((putAway) => putAway())) {
       if (state.pending.length === 0 && state.activity === null) return;
       this.send({ kind: "cancel" });
       this.store.dispatch({ type: "cancelled" });
