@@ -53,6 +53,7 @@ export class PaneView {
     class: "iseg-pane-facts",
     "data-testid": "iseg-pane-facts",
   });
+  readonly #detail = element("span");
   readonly #count = element("span");
   readonly #iou = element("span", { class: "iseg-pane-iou" });
   readonly #time = element("span", { class: "iseg-pane-time" });
@@ -84,11 +85,12 @@ export class PaneView {
         { class: "iseg-pane-head", title: [info.title, info.detail].filter(Boolean).join(" · ") },
         mark,
         element("strong", {}, info.title),
-        element("span", {}, info.detail),
+        this.#detail,
       ),
       this.stage,
       this.facts,
     );
+    this.setDetail(info.detail);
     this.facts.append(this.#count, this.#iou, this.#time);
   }
 
@@ -113,6 +115,11 @@ export class PaneView {
     this.#note.hidden = pane.error === null;
     setText(this.#note, pane.error ?? "");
     this.describe([`${answered} clicks answered`, iou === null ? "" : `IoU ${iou.toFixed(3)}`]);
+  }
+
+  /** What the title does not say. */
+  setDetail(text: string): void {
+    setText(this.#detail, text);
   }
 
   describe(facts: readonly string[]): void {

@@ -88,7 +88,7 @@ export class ComparePanel {
     this.panes = infos.map(
       (info, index) => new PaneView(String(index), info, swatch(index, css(info.colour)), hint),
     );
-    const words = { title: "Agreement", detail: `how many of ${infos.length} say object` };
+    const words = { title: "Agreement", detail: "" };
     this.agreement = new PaneView("agreement", words, icon("layers"), hint);
     this.agreement.facts.replaceChildren(this.#legend);
     this.#curves = hasTruth ? new CurvePanel() : null;
@@ -300,16 +300,13 @@ export class ComparePanel {
     if (voters !== this.#voters) {
       this.#voters = voters;
       const entries = Array.from({ length: voters }, (_, index) => {
-        const key = element("i", {
-          style: `background: ${css(agreementColour(index + 1, voters))}`,
-        });
-        return element("li", {}, key, String(index + 1));
+        const colour = css(agreementColour(index + 1, voters));
+        return element("li", {}, element("i", { style: `background: ${colour}` }), `${index + 1}`);
       });
-      this.#legend.replaceChildren(...entries, element("li", { class: "iseg-share" }));
+      this.#legend.replaceChildren(...entries);
     }
     const said = share === null ? "" : `${Math.round(share * 100)} % in all masks`;
-    const last = this.#legend.lastElementChild;
-    if (last instanceof HTMLElement) setText(last, said);
+    this.agreement.setDetail(said || "masks per pixel");
     this.agreement.describe([said]);
   }
 

@@ -1,24 +1,22 @@
 /** One view of a comparison: joins model, wire, store, panel, pointers, keys and drawing. */
 
 import { belongsToControl, type Command, Keys } from "../keyboard";
-import { draw, place, type Scene } from "../layers";
 import { Link } from "../link";
-import { OthersOverlay } from "../others";
-import { inflate, Overlay } from "../overlay";
 import { clicks } from "../parts/clicks";
 import { core } from "../parts/core";
 import type { Basics, Tool } from "../parts/part";
 import { type Picture, type Reply, toBytes } from "../protocol";
 import { initialState, type State, Store, type TraitState } from "../store/state";
 import { type Drag, PointerInput } from "../tools/input";
-import * as viewport from "../viewport";
-import { AgreementMap } from "./agreement";
+import type * as viewport from "../viewport";
+import { Answers } from "./answers";
 import { arrange } from "./layout";
-import { drawPointer, movedClick, nearestClick } from "./marks";
+import { movedClick, nearestClick } from "./marks";
 import type { CompareModel, ComparePageTraits } from "./model";
-import { type PaneState, UNKNOWN } from "./pane";
+import { paint } from "./paint";
 import { ComparePanel } from "./panel";
 import type { CompareRequest, CourseReply, PaneReply } from "./protocol";
+import { Sight } from "./sight";
 
 /** Traits to follow and what they change in the state. */
 const FOLLOWED = {
@@ -40,20 +38,14 @@ export class CompareView implements Basics {
   readonly #keys = new Keys();
   readonly #tools = new Map<string, Tool>();
   readonly #escapes: (() => boolean)[] = [];
-  readonly #overlays: readonly Overlay[];
-  readonly #agreement = new AgreementMap();
-  readonly #nothing = new OthersOverlay();
+  readonly #answers: Answers;
+  readonly #sight: Sight;
   readonly #cleanups: (() => void)[] = [];
-  #panes: readonly PaneState[];
   #working: number | null = null;
   #under: number | null = null;
   /** A click that is being moved. */
   #dragged: { index: number; at: viewport.Point } | null = null;
   #picture: ImageBitmap | null = null;
-  #size: viewport.Size = { width: 0, height: 0 };
-  #viewport: viewport.Viewport = { scale: 1, offsetX: 0, offsetY: 0 };
-  /** Whether the picture follows the canvases' size. */
-  #fitted = true;
   #frame = 0;
   /** Messages are taken one after another, because inflating is asynchronous. */
   #messages: Promise<void> = Promise.resolve();
@@ -66,8 +58,8 @@ export class CompareView implements Basics {
     const fixed = { image: { width, height }, method: "", methods: [] };
     this.store = new Store(initialState(Object.assign(fixed, ...traits) as TraitState));
     const infos = model.get("panes");
-    this.#panes = infos.map(() => UNKNOWN);
-    this.#overlays = infos.map(({ colour }) => new Overlay(colour));
+    this.#answers = new Answers(infos);
+    this.#sight = new Sight({ width, height }, () => this.#onSight());
     this.#panel = new ComparePanel(infos, model.get("has_truth"), {
       command: (command) => this.#keys.get(command)?.run(),
       tool: (tool) => this.setTrait("tool", tool),
@@ -125,7 +117,7 @@ export class CompareView implements Basics {
         label: "cancel what is running or queued",
         run: () => this.#escape(),
       },
-      { id: "fit", keys: ["f"], label: "fit the picture", run: () => this.#fit() },
+      { id: "fit", keys: ["f"], label: "fit the picture", run: () => this.#sight.fit() },
     ];
     for (const part of parts) {
       for (const tool of part.tools ?? []) {
@@ -140,12 +132,16 @@ export class CompareView implements Basics {
   }
 
   viewport(): viewport.Viewport {
-    return this.#viewport;
+    return this.#sight.view;
   }
 
   /** Of each canvas, in CSS pixels. */
   size(): viewport.Size {
-    return this.#size;
+    return this.#sight.size;
+  }
+
+  show(view: viewport.Viewport): void {
+    this.#sight.show(view);
   }
 
   // What comes from the kernel
@@ -200,19 +196,9 @@ export class CompareView implements Basics {
   }
 
   async #takePane(reply: PaneReply, buffer: unknown): Promise<void> {
-    const overlay = this.#overlays[reply.pane];
-    if (overlay === undefined) throw new RangeError(`there is no pane ${reply.pane}`);
-    const [x0, y0, x1, y1] = reply.box;
-    const bits = x1 > x0 && y1 > y0 ? await inflate(toBytes(buffer)) : new Uint8Array(0);
-    if (this.#closed || (reply.base === null && reply.rev < overlay.rev)) return;
-    if (!overlay.apply(reply, bits)) {
-      // A message was missed: ask for everything. That may already be on its way.
-      if (reply.rev > overlay.rev) this.send({ kind: "hello", picture: false });
-      return;
-    }
-    const before = this.#panes[reply.pane]?.error ?? null;
-    this.#panes = this.#panes.map((pane, index) => (index === reply.pane ? reply : pane));
-    if (before !== reply.error) this.#count();
+    const good = await this.#answers.take(reply, buffer);
+    if (this.#closed) return;
+    if (!good) this.send({ kind: "hello", picture: false });
     this.#update();
     this.redraw();
   }
@@ -220,15 +206,9 @@ export class CompareView implements Basics {
   #takeCourse(reply: CourseReply): void {
     if (reply.rev < this.store.state.rev) return;
     const { ids, rev, clicks: given, history } = reply;
-    this.#count();
+    this.#answers.count();
     this.store.dispatch({ type: "answered", ids, rev, clicks: given, history });
     this.redraw();
-  }
-
-  /** The agreement is counted anew when all panes have answered, not in between. */
-  #count(): void {
-    const good = this.#overlays.filter((_, index) => !this.#panes[index]?.error);
-    this.#agreement.update(good);
   }
 
   #onAlive(alive: boolean): void {
@@ -257,7 +237,7 @@ export class CompareView implements Basics {
   }
 
   click(at: viewport.Point, positive: boolean): void {
-    if (!viewport.isInside(at, this.store.state.image)) return;
+    if (!this.#sight.isInside(at)) return;
     const click = { ...movedClick(at), positive };
     const id = this.send({ kind: "click", ...click });
     this.store.dispatch({ type: "sent", click: { id, ...click } });
@@ -301,13 +281,14 @@ export class CompareView implements Basics {
 
   #listen(): void {
     const { root, panes, agreement, grid } = this.#panel;
-    const pixel = (at: viewport.Point) => viewport.toImage(this.#viewport, at);
+    const sight = this.#sight;
     for (const { canvas } of [...panes, agreement]) {
       const input = new PointerInput(canvas, {
-        click: (at, press) => this.#tools.get(this.store.state.tool)?.click?.(pixel(at), press),
+        click: (at, press) =>
+          this.#tools.get(this.store.state.tool)?.click?.(sight.pixel(at), press),
         grab: (at) => this.#grab(at),
-        pan: (dx, dy) => this.#pan(dx, dy),
-        zoom: (at, factor) => this.#zoom(at, factor),
+        pan: (dx, dy) => sight.pan(dx, dy),
+        zoom: (at, factor) => sight.zoom(at, factor),
         hover: (at) => this.#hover(at),
         focus: () => canvas.focus({ preventScroll: true }),
         hasFocus: () => root.contains(document.activeElement),
@@ -326,18 +307,18 @@ export class CompareView implements Basics {
   /** A press on a click moves it, in all panes. */
   #grab(at: viewport.Point): Drag | null {
     const { clicks: given, pending } = this.store.state;
-    const index = pending.length > 0 ? null : nearestClick(given, at, this.#viewport);
+    const index = pending.length > 0 ? null : nearestClick(given, at, this.#sight.view);
     if (index === null) return null;
     const move = (to: viewport.Point | null): void => {
-      this.#dragged = to === null ? null : { index, at: viewport.toImage(this.#viewport, to) };
+      this.#dragged = to === null ? null : { index, at: this.#sight.pixel(to) };
       this.redraw();
     };
     return {
       move,
       drop: (to, moved) => {
         move(null);
-        const pixel = viewport.toImage(this.#viewport, to);
-        if (!moved || !viewport.isInside(pixel, this.store.state.image)) return;
+        const pixel = this.#sight.pixel(to);
+        if (!moved || !this.#sight.isInside(pixel)) return;
         this.send({ kind: "move_click", index, ...movedClick(pixel) });
       },
       cancel: () => move(null),
@@ -354,54 +335,34 @@ export class CompareView implements Basics {
   }
 
   #hover(at: viewport.Point | null): void {
-    const pixel = at === null ? null : viewport.toImage(this.#viewport, at);
-    const inside = pixel !== null && viewport.isInside(pixel, this.store.state.image);
+    const pixel = at === null ? null : this.#sight.pixel(at);
+    const inside = pixel !== null && this.#sight.isInside(pixel);
     this.store.dispatch({ type: "hover", at: inside ? pixel : null });
   }
 
-  // What is in sight: one viewport for all panes
+  // What is in sight
 
-  #fit(): void {
-    this.#fitted = true;
-    this.#view(viewport.fit(this.store.state.image, this.#size));
-  }
-
-  #pan(dx: number, dy: number): void {
-    this.show(viewport.pan(this.#viewport, dx, dy, this.store.state.image, this.#size));
-  }
-
-  #zoom(at: viewport.Point, factor: number): void {
-    const scale = this.#viewport.scale * factor;
-    this.show(viewport.zoomTo(this.#viewport, scale, at, this.store.state.image, this.#size));
-  }
-
-  show(view: viewport.Viewport): void {
-    this.#fitted = false;
-    this.#view(view);
-  }
-
-  #view(next: viewport.Viewport): void {
-    this.#viewport = next;
+  #onSight(): void {
+    const { scale, offsetX, offsetY } = this.#sight.view;
     for (const { canvas } of [...this.#panel.panes, this.#panel.agreement]) {
-      canvas.dataset.scale = String(next.scale);
-      canvas.dataset.offsetX = String(next.offsetX);
-      canvas.dataset.offsetY = String(next.offsetY);
+      canvas.dataset.scale = String(scale);
+      canvas.dataset.offsetX = String(offsetX);
+      canvas.dataset.offsetY = String(offsetY);
     }
-    this.store.dispatch({ type: "scale", scale: next.scale });
+    this.store.dispatch({ type: "scale", scale });
     this.redraw();
   }
 
   get #showsAgreement(): boolean {
-    return this.#panes.length > 1 && this.#model.get("show_agreement");
+    return this.#answers.panes.length > 1 && this.#model.get("show_agreement");
   }
 
   #measure(): void {
     const { panes, agreement, grid } = this.#panel;
-    const { image } = this.store.state;
     const shown = this.#showsAgreement;
     const count = panes.length + Number(shown);
-    const layout = arrange(count, image, grid.clientWidth, this.#model.get("height"));
-    this.#panel.arrange(layout, shown);
+    const wanted = this.#model.get("height");
+    this.#panel.arrange(arrange(count, this.store.state.image, grid.clientWidth, wanted), shown);
     const stage = panes[0]?.stage;
     const size = { width: stage?.clientWidth ?? 0, height: stage?.clientHeight ?? 0 };
     if (size.width === 0 || size.height === 0) return;
@@ -409,27 +370,24 @@ export class CompareView implements Basics {
     const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
     const canvases = [...panes, agreement].map((pane) => pane.canvas);
     if (canvases.every((canvas) => canvas.width === width && canvas.height === height)) return;
-    const before = this.#size;
     for (const canvas of canvases) {
       canvas.width = width;
       canvas.height = height;
     }
-    this.#size = size;
-    if (this.#fitted) this.#fit();
-    else this.#view(viewport.resized(this.#viewport, before, size, image));
+    this.#sight.resize(size);
     // The canvases were cleared: draw before the browser paints, so that nothing flickers.
     this.#draw();
   }
 
   #update(): void {
     this.#panel.update(this.store.state, {
-      panes: this.#panes,
+      panes: this.#answers.panes,
       working: this.#working,
       under: this.#under,
       robotPane: this.#model.get("robot_pane"),
       showAgreement: this.#showsAgreement,
-      share: this.#agreement.share,
-      voters: this.#agreement.count,
+      share: this.#answers.agreement.share,
+      voters: this.#answers.agreement.count,
     });
   }
 
@@ -450,47 +408,19 @@ export class CompareView implements Basics {
   #draw(): void {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    if (this.#size.width === 0) return;
-    const { panes, agreement, root } = this.#panel;
-    const { state } = this.store;
+    if (this.#sight.size.width === 0) return;
     const dragged = this.#dragged;
-    const given = state.clicks.map((click, index) =>
+    const clicks = this.store.state.clicks.map((click, index) =>
       dragged?.index === index ? { ...click, ...dragged.at } : click,
     );
-    panes.forEach(({ canvas }, index) => {
-      const views = this.#panes[index]?.views ?? [];
-      this.#drawPane(canvas, { ...state, clicks: given, views }, index);
-    });
-    const bare = { ...state, clicks: given, showMask: false, showViews: false };
-    if (this.#showsAgreement) this.#drawPane(agreement.canvas, bare, panes.length);
-    root.dataset.revision = String(state.rev);
-  }
-
-  #drawPane(canvas: HTMLCanvasElement, state: State, index: number): void {
-    const context = canvas.getContext("2d");
-    const overlay = this.#overlays[index] ?? this.#overlays[0];
-    if (context === null || overlay === undefined) return;
-    const scene: Scene = {
-      context,
-      ratio: canvas.width / this.#size.width,
-      size: this.#size,
-      view: this.#viewport,
-      state,
+    paint(this.#panel, {
+      state: { ...this.store.state, clicks },
+      answers: this.#answers,
+      sight: this.#sight,
       picture: this.#picture,
-      overlay,
-      others: this.#nothing,
-    };
-    const isMap = index === this.#panes.length;
-    draw(scene, () => {
-      if (isMap && this.#agreement.canvas !== null) {
-        context.globalAlpha = Math.max(this.store.state.opacity, 0.3);
-        context.imageSmoothingEnabled = false;
-        place(scene, this.#agreement.canvas);
-        context.globalAlpha = 1;
-      }
+      under: this.#under,
+      showsAgreement: this.#showsAgreement,
     });
-    if (state.hover !== null && this.#under !== null && this.#under !== index) {
-      drawPointer(context, viewport.toScreen(this.#viewport, state.hover));
-    }
+    this.#panel.root.dataset.revision = String(this.store.state.rev);
   }
 }
