@@ -11,6 +11,15 @@ const PATHS = {
   mask: '<path d="M1.5 8s2.4-4.25 6.5-4.25S14.5 8 14.5 8 12.1 12.25 8 12.25 1.5 8 1.5 8Z"/><circle cx="8" cy="8" r="1.9"/>',
   views:
     '<rect x="2" y="2.5" width="12" height="11" rx="1"/><rect x="7" y="7" width="4.5" height="4" stroke-dasharray="1.6 1.2"/>',
+  select: '<path d="m3.5 2.5 9 5.25-4 1-1.75 3.75Z"/>',
+  objects: '<path d="m8 2 6 3-6 3-6-3Z"/><path d="m2 8 6 3 6-3"/><path d="m2 11 6 3 6-3"/>',
+  history:
+    '<path d="M2.5 8a5.5 5.5 0 1 0 1.75-4"/><path d="M4.5 1.75V4.5H1.75M8 5v3.25l2.25 1.5"/>',
+  hidden:
+    '<path d="M1.5 8s2.4-4.25 6.5-4.25S14.5 8 14.5 8 12.1 12.25 8 12.25 1.5 8 1.5 8Z"/><path d="m3 13 10-10"/>',
+  lock: '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 5 0v2"/>',
+  unlock:
+    '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 4.75-1"/>',
   close: '<path d="m4 4 8 8M12 4l-8 8"/>',
   warning: '<path d="M8 2.25 14.25 13H1.75Z"/><path d="M8 6.5v3M8 11.25v.2"/>',
   layers: '<path d="M8 2.5 14 6 8 9.5 2 6Z"/><path d="m2.75 9.25 5.25 3.1 5.25-3.1"/>',

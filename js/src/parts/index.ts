@@ -2,6 +2,8 @@
 
 import { clicks } from "./clicks";
 import { core } from "./core";
+import { history } from "./history";
+import { objects } from "./objects";
 import type { MakePart } from "./part";
 
-export const PARTS: readonly MakePart[] = [clicks, core];
+export const PARTS: readonly MakePart[] = [clicks, core, objects, history];
