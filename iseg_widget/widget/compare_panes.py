@@ -132,6 +132,8 @@ def _known(name: str) -> str:
 def _spec(name: str, method: str | Method, options: Any, shown: Any) -> PaneSpec:
     changed = _changed(shown)
     title = method_title(name) if name in list_methods() else name
+    if changed:
+        title = title.partition(" (")[0]  # the options matter more than the venue
     return PaneSpec(
         name=" ".join([name, *(part.replace(" ", "") for part in changed)]),
         title=title,

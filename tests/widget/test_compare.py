@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,48 +15,19 @@ import iseg_widget
 from iseg_widget import Session
 from iseg_widget.clicks import Click
 from iseg_widget.evaluation.robot import next_click
-from iseg_widget.masks import PackedMask, iou
+from iseg_widget.masks import iou
 from iseg_widget.protocol import Method
 from iseg_widget.widget import compare_desk
 from iseg_widget.widget.compare import CompareWidget
-from tests.widget.fakes import DiskOptions, Disks, Mask, Page
+from iseg_widget.widget.messages import compare as messages
+from tests.widget import compare_recording
+from tests.widget.compare_recording import ComparePage
+from tests.widget.fakes import DiskOptions, Disks
 
 SHAPE = (60, 80)
 IMAGE = np.zeros((*SHAPE, 3), np.uint8)
 TRUTH = np.zeros(SHAPE, bool)
 TRUTH[10:50, 20:60] = True
-
-
-class ComparePage(Page):
-    """Keeps the mask of every pane as a page would draw it."""
-
-    def __init__(self, widget: CompareWidget) -> None:
-        self.masks: dict[int, Mask] = {}
-        self.revs: dict[int, int] = {}
-        super().__init__(widget)  # type: ignore[arg-type]
-
-    def _receive(self, message: Any, buffers: Any = None) -> None:
-        before = len(self.replies)
-        super()._receive(message, buffers)
-        if len(self.replies) > before and self.replies[-1]["kind"] == "pane":
-            self._draw_pane(self.replies[-1], self.buffers[-1])
-
-    def _draw_pane(self, reply: dict[str, Any], buffers: list[bytes]) -> None:
-        number = reply["pane"]
-        width, height = reply["grid"]
-        if reply["base"] is None:
-            self.masks[number] = np.zeros((height, width), bool)
-        elif reply["base"] != self.revs.get(number):
-            self.send("hello", picture=False)
-            return
-        x0, y0, x1, y1 = reply["box"]
-        if buffers:
-            part = PackedMask((y1 - y0, x1 - x0), bytes(buffers[0])).unpack()
-            self.masks[number][y0:y1, x0:x1] = part
-        self.revs[number] = reply["rev"]
-
-    def settle(self) -> None:
-        assert self.widget._worker.wait(20)  # type: ignore[attr-defined]
 
 
 Make = Callable[..., tuple[CompareWidget, ComparePage, list[Disks]]]
@@ -591,3 +563,46 @@ def test_a_still_picture_goes_with_the_notebook(make: Make) -> None:
 def test_is_exported() -> None:
     assert iseg_widget.CompareWidget is CompareWidget
     assert compare_desk.CompareDesk.__doc__
+
+
+# The recording that the page is tested against
+
+RECORDED: dict[str, Any] = json.loads(compare_recording.PATH.read_text(encoding="utf-8"))
+
+
+def test_recorded_messages_are_what_the_widget_says_today() -> None:
+    now = json.loads(json.dumps(compare_recording.record()))
+    assert now["requests"] == RECORDED["requests"]
+    assert now["panes"] == RECORDED["panes"]
+    for new, old in zip(now["replies"], RECORDED["replies"], strict=True):
+        # Compressed bytes may differ between library versions; masks may not.
+        assert new["content"] == old["content"]
+        assert new.get("mask") == old.get("mask")
+        assert len(new["buffers"]) == len(old["buffers"])
+
+
+def test_the_recording_has_every_kind_of_message() -> None:
+    assert {entry["kind"] for entry in RECORDED["requests"]} == set(messages.REQUESTS)
+    kinds = {entry["content"]["kind"] for entry in RECORDED["replies"]}
+    own = {"working", "pane", "course"}
+    assert kinds == own | {"received", "activity", "picture", "cancelled", "error"}
+
+
+@pytest.mark.parametrize("content", RECORDED["requests"], ids=lambda content: content["id"])
+def test_requests_are_read_without_loss(content: dict[str, Any]) -> None:
+    assert messages.parse_request(content).to_json() == content
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"kind": "robot", "pane": -1}, "pane cannot be -1"),
+        ({"kind": "robot", "pane": True}, "pane cannot be True"),
+        ({"kind": "move_click", "index": 0, "x": 1.0}, "move_click: y is missing"),
+        ({"kind": "remove_click", "index": "0"}, "index cannot be '0'"),
+        ({"kind": "method", "name": "ritm", "options": None}, "unknown request 'method'"),
+    ],
+)
+def test_malformed_requests_are_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(messages.ProtocolError, match=reason):
+        messages.parse_request({"id": "a", "rev": 0, **fields})

@@ -32,7 +32,7 @@ def test_names_methods_and_options_become_panes() -> None:
         "focalclick target_crop=False",
         "disks radius=3.0",
     ]
-    assert [pane.title for pane in panes] == ["RITM (ICIP 2022)", "FocalClick (CVPR 2022)", "disks"]
+    assert [pane.title for pane in panes] == ["RITM (ICIP 2022)", "FocalClick", "disks"]
     assert [pane.detail for pane in panes] == ["", "target_crop=False", "radius=3.0"]
     assert [pane.method for pane in panes] == ["ritm", "focalclick", own]
     assert [pane.method_name for pane in panes] == ["ritm", "focalclick", "disks"]
@@ -48,7 +48,7 @@ def test_a_mapping_gives_names() -> None:
     ]
     assert [pane.detail for pane in panes] == [
         "RITM (ICIP 2022)",
-        "FocalClick (CVPR 2022) · target_crop=False",
+        "FocalClick · target_crop=False",
     ]
 
 

@@ -4,10 +4,6 @@ import { element, setText } from "../panel";
 import { type Curve, chartTable, describe, drawChart, HEIGHT } from "./chart";
 import { swatch } from "./pane";
 
-export interface LabelledCurve extends Curve {
-  detail: string;
-}
-
 export class CurvePanel {
   readonly root: HTMLElement;
   readonly #svg: SVGSVGElement;
@@ -15,7 +11,7 @@ export class CurvePanel {
   readonly #legend = element("ul", { class: "iseg-chart-legend", "aria-hidden": "true" });
   readonly #table = element("div", { class: "iseg-spoken", "data-testid": "iseg-chart-table" });
   readonly #observer: ResizeObserver;
-  #curves: readonly LabelledCurve[] = [];
+  #curves: readonly Curve[] = [];
   #strong: number | null = null;
   #drawn = "";
 
@@ -41,17 +37,11 @@ export class CurvePanel {
   }
 
   /** `strong` is the curve that stands out. */
-  update(curves: readonly LabelledCurve[], strong: number | null): void {
+  update(curves: readonly Curve[], strong: number | null): void {
     if (this.#legend.childElementCount !== curves.length) {
       this.#legend.replaceChildren(
-        ...curves.map(({ title, detail, colour }, index) =>
-          element(
-            "li",
-            { title: [title, detail].filter(Boolean).join(" · ") },
-            swatch(index, colour),
-            element("span", {}, title),
-            element("b"),
-          ),
+        ...curves.map(({ title, colour }, index) =>
+          element("li", { title }, swatch(index, colour), element("span", {}, title), element("b")),
         ),
       );
     }

@@ -27,6 +27,13 @@ export const css = ([red, green, blue]: readonly [number, number, number]): stri
 /** IoU of the latest step. */
 export const latestIou = (pane: PaneState): number | null => pane.points.at(-1)?.[1] ?? null;
 
+/** Name of a pane where there is room for one only: titles may be equal, details then differ. */
+export function labelOf(infos: readonly PaneInfo[], index: number): string {
+  const { title, detail } = infos[index] ?? { title: "", detail: "" };
+  const shared = infos.filter((other) => other.title === title).length > 1;
+  return shared ? `${title} · ${detail || "defaults"}` : title;
+}
+
 /** A little picture of a curve's colour and marker. */
 export function swatch(index: number, colour: string): SVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");

@@ -18,7 +18,7 @@ import { type State, summary } from "../store/state";
 import { agreementColour } from "./agreement";
 import { CurvePanel } from "./curves";
 import { GAP, type Layout } from "./layout";
-import { css, latestIou, type PaneState, PaneView, swatch, UNKNOWN } from "./pane";
+import { css, labelOf, latestIou, type PaneState, PaneView, swatch, UNKNOWN } from "./pane";
 import type { PaneInfo } from "./protocol";
 
 export interface ComparePanelActions {
@@ -122,7 +122,8 @@ export class ComparePanel {
   }
 
   #assemble(hint: string): HTMLElement {
-    const label = `Comparison of ${this.#infos.map((info) => info.title).join(", ")}`;
+    const names = this.#infos.map((_, index) => labelOf(this.#infos, index));
+    const label = `Comparison of ${names.join(", ")}`;
     return element(
       "div",
       { class: "iseg-widget iseg-compare", role: "group", "aria-label": label },
@@ -186,8 +187,8 @@ export class ComparePanel {
         title: label,
         "aria-label": label,
       },
-      ...this.#infos.map(({ title }, index) =>
-        element("option", { value: String(index) }, `on ${title}`),
+      ...this.#infos.map((_, index) =>
+        element("option", { value: String(index) }, `on ${labelOf(this.#infos, index)}`),
       ),
     );
     node.hidden = this.#infos.length < 2;
@@ -285,8 +286,7 @@ export class ComparePanel {
     this.#showLegend(voters, share);
     this.#curves?.update(
       this.#infos.map((info, index) => ({
-        title: info.title,
-        detail: info.detail,
+        title: labelOf(this.#infos, index),
         colour: css(info.colour),
         points: (panes[index]?.points ?? []).flatMap(([clicks, iou]) =>
           iou === null ? [] : [{ clicks, iou }],
@@ -333,7 +333,7 @@ export class ComparePanel {
     const said = panes.map((pane, index) => {
       const iou = latestIou(pane);
       const figure = pane.error ?? (iou === null ? "" : `IoU ${iou.toFixed(3)}`);
-      return [this.#infos[index]?.title, figure].filter(Boolean).join(" ");
+      return [labelOf(this.#infos, index), figure].filter(Boolean).join(" ");
     });
     const told = `${count} clicks. ${said.join(", ")}`;
     setText(this.#live, state.connection === "lost" ? LOST : told);
