@@ -199,6 +199,7 @@ export class CompareView implements Basics {
     const good = await this.#answers.take(reply, buffer);
     if (this.#closed) return;
     if (!good) this.send({ kind: "hello", picture: false });
+    if (this.#working === reply.pane) this.#working = null;
     this.#update();
     this.redraw();
   }
