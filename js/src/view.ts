@@ -302,11 +302,12 @@ export class View implements Host {
 
   #onKey(event: KeyboardEvent): void {
     if (event.defaultPrevented || belongsToControl(event.target, event)) return;
-    const command = this.#keys.of(event);
-    if (command === null) return;
+    const taken = this.#tool?.key?.(event) ?? false;
+    const command = taken ? null : this.#keys.of(event);
+    if (!taken && command === null) return;
     event.preventDefault();
     event.stopPropagation();
-    command.run();
+    command?.run();
   }
 
   #hover(at: viewport.Point | null): void {
@@ -404,9 +405,10 @@ export class View implements Host {
       overlay: this.overlay,
       others: this.#others,
     };
-    draw(scene, () => {
+    const between = (): void => {
       for (const part of this.#parts) part.draw?.(scene);
-    });
+    };
+    draw(scene, between, () => this.#parts.some((part) => part.drawMask?.(scene)));
     this.#report();
   }
 

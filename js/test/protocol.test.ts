@@ -58,6 +58,15 @@ describe("requests", () => {
       add_label: true,
       history: true,
       jump: true,
+      box: true,
+      scribble: true,
+      brush: true,
+      polygon: true,
+      fill: true,
+      threshold: true,
+      move_click: true,
+      remove_click: true,
+      soft: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });

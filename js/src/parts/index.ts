@@ -2,8 +2,19 @@
 
 import { clicks } from "./clicks";
 import { core } from "./core";
+import { drawing } from "./drawing";
 import { history } from "./history";
+import { moving } from "./moving";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
+import { threshold } from "./threshold";
 
-export const PARTS: readonly MakePart[] = [clicks, core, objects, history];
+export const PARTS: readonly MakePart[] = [
+  clicks,
+  drawing,
+  moving,
+  core,
+  threshold,
+  objects,
+  history,
+];
