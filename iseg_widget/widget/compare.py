@@ -31,8 +31,7 @@ from iseg_widget.widget.compare_actions import (
 from iseg_widget.widget.compare_desk import CompareDesk, Given, Published, describe, points_of
 from iseg_widget.widget.compare_panes import COLOURS, read_panes
 from iseg_widget.widget.messages import compare as messages
-from iseg_widget.widget.segmentation import MIN_HEIGHT
-from iseg_widget.widget.threaded import ThreadedWidget, bundle
+from iseg_widget.widget.threaded import MIN_HEIGHT, ThreadedWidget, bundle
 from iseg_widget.widget.traits import MaskTrait, clicks_to_json, frozen
 from iseg_widget.widget.worker import Job
 
@@ -234,7 +233,7 @@ class CompareWidget(ThreadedWidget):
         Read from them; to act, use the widget's methods, which also tell the page.
         """
         if not self._in_callback and any(pane.session is None for pane in self._desk.panes):
-            self._do(WarmUp(), drops=False)
+            self._do(WarmUp())
         self._wait()
         return {
             pane.spec.name: pane.session for pane in self._desk.panes if pane.session is not None
@@ -332,6 +331,9 @@ class CompareWidget(ThreadedWidget):
     def _publish(self, state: Published) -> None:
         masks = {name: frozen(mask) for name, mask in state.masks.items()}
         self._set_traits({"clicks": state.clicks, "masks": MappingProxyType(masks)})
+
+    def _drops(self, action: object) -> bool:
+        return not isinstance(action, WarmUp)
 
     def _parse(self, content: object) -> messages.Request:
         return messages.parse_request(content)

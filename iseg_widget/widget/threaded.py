@@ -30,6 +30,9 @@ _NOT_BUILT = """export default { render({ el }) { el.textContent =
   "iseg_widget: the front end is not built (npm --prefix js ci && npm --prefix js run build)"; } };
 """
 
+MIN_HEIGHT = 120
+"""Least height of the picture on the page, in CSS pixels."""
+
 ErrorCallback = Callable[[Exception], object]
 
 
@@ -44,8 +47,8 @@ def bundle(name: str) -> str:
 class ThreadedWidget(anywidget.AnyWidget):
     """A widget whose requests are carried out by a worker.
 
-    Subclasses set :attr:`PAGE_TRAITS`, have their :attr:`_worker` before ``super().__init__``,
-    and say in :meth:`_is_quiet` which actions no cancellation drops.
+    Subclasses set :attr:`PAGE_TRAITS` and say what becomes of messages (:meth:`_parse`,
+    :meth:`_take`) and which actions a cancellation drops (:meth:`_drops`).
     """
 
     PAGE_TRAITS: ClassVar[frozenset[str]] = frozenset()
@@ -79,10 +82,14 @@ class ThreadedWidget(anywidget.AnyWidget):
 
     # Jobs
 
-    def _do(self, action: object, *, drops: bool = True) -> Any:
+    def _drops(self, action: object) -> bool:
+        """Whether cancelling drops an action that Python asked for."""
+        raise NotImplementedError
+
+    def _do(self, action: object) -> Any:
         """Enqueue and, outside of callbacks, wait for the outcome."""
         waited = not self._in_callback
-        job = Job(action, drops=drops, waited=waited)
+        job = Job(action, drops=self._drops(action), waited=waited)
         self._worker.submit(job)
         try:
             return job.outcome.result() if waited else None

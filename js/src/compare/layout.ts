@@ -11,7 +11,7 @@ export interface Layout {
 /** Between panes, in CSS pixels. */
 export const GAP = 8;
 /** Room for all rows of pictures together, so that the whole comparison is seen at once. */
-const ROOM = 620;
+const ROOM = 540;
 const TALLEST = 520;
 /** Pictures of many rows get at least this, and the page has to be scrolled. */
 const TALL = 240;

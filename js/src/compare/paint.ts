@@ -49,9 +49,13 @@ function paintPane(canvas: HTMLCanvasElement, shown: Shown, index: number): void
     others: NOTHING,
   };
   const map = index === answers.overlays.length ? answers.agreement.canvas : null;
-  draw(scene, () => {
-    if (map !== null) paintMap(scene, map);
-  });
+  draw(
+    scene,
+    () => {
+      if (map !== null) paintMap(scene, map);
+    },
+    () => false,
+  );
   if (state.hover !== null && under !== null && under !== index) {
     drawPointer(context, toScreen(sight.view, state.hover));
   }

@@ -37,7 +37,7 @@ export function labelOf(infos: readonly PaneInfo[], index: number): string {
 /** A little picture of a curve's colour and marker. */
 export function swatch(index: number, colour: string): SVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("class", "iseg-swatch");
+  svg.setAttribute("class", "iseg-pane-mark");
   svg.setAttribute("viewBox", "0 0 14 14");
   svg.setAttribute("aria-hidden", "true");
   svg.setAttribute("fill", colour);

@@ -49,6 +49,9 @@ export interface Compared {
 
 const NO_TRUTH = "The robot needs the ground truth: CompareWidget(…, truth=…)";
 
+/** Conference and year at the end of a title: no room for them in a menu. */
+const VENUE = / \([^()]*\)$/;
+
 let panels = 0;
 
 export class ComparePanel {
@@ -188,7 +191,11 @@ export class ComparePanel {
         "aria-label": label,
       },
       ...this.#infos.map((_, index) =>
-        element("option", { value: String(index) }, `on ${labelOf(this.#infos, index)}`),
+        element(
+          "option",
+          { value: String(index) },
+          `on ${labelOf(this.#infos, index).replace(VENUE, "")}`,
+        ),
       ),
     );
     node.hidden = this.#infos.length < 2;
