@@ -127,7 +127,8 @@ def _agreement(
     from matplotlib import colormaps
     from matplotlib.patches import Patch
 
-    ax.imshow(image)
+    grey = image.mean(axis=2)  # the map's colours are to be read, not the picture's
+    ax.imshow(grey, cmap="gray", vmin=0, vmax=255)
     handles = []
     for votes in range(1, count + 1):
         share = 1.0 if count == 1 else (votes - 1) / (count - 1)
@@ -168,7 +169,7 @@ def _curves(ax: Axes, panes: Sequence[Shown]) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.legend(fontsize=8, loc="lower right", framealpha=0.85)
 
 
 def _tint(mask: NDArray[np.bool_], colour: Rgb, opacity: float) -> NDArray[np.uint8]:

@@ -242,7 +242,7 @@ describe("the panes", () => {
     const [first, second] = panes as [PaneInfo, PaneInfo];
     expect(labelOf(panes, 0)).toBe("small");
     const same = [
-      { ...first, title: "T", detail: "" },
+      { ...first, title: "T (ICIP 2022)", detail: "" },
       { ...second, title: "T", detail: "a=1" },
     ];
     expect([labelOf(same, 0), labelOf(same, 1)]).toEqual(["T · defaults", "T · a=1"]);

@@ -128,6 +128,9 @@ def test_a_pane_that_failed_stays_where_it_was_and_catches_up() -> None:
         pane.follow(((A,), (B,)))
     assert same(pane, by_hand((A,)))
     assert str(pane.error) == "on purpose"
+    with pytest.raises(ValueError, match="on purpose"):
+        pane.follow(((B,),))
+    assert same(pane, by_hand((A,)))
     method.fails = None
     pane.follow(((A,), (B,), (C,)))
     assert pane.error is None

@@ -27,11 +27,15 @@ export const css = ([red, green, blue]: readonly [number, number, number]): stri
 /** IoU of the latest step. */
 export const latestIou = (pane: PaneState): number | null => pane.points.at(-1)?.[1] ?? null;
 
-/** Name of a pane where there is room for one only: titles may be equal, details then differ. */
+/** Conference and year at the end of a title. */
+const VENUE = / \([^()]*\)$/;
+
+/** Name of a pane where there is little room: if others have the same, its details are added. */
 export function labelOf(infos: readonly PaneInfo[], index: number): string {
-  const { title, detail } = infos[index] ?? { title: "", detail: "" };
-  const shared = infos.filter((other) => other.title === title).length > 1;
-  return shared ? `${title} · ${detail || "defaults"}` : title;
+  const bare = (info: PaneInfo | undefined): string => info?.title.replace(VENUE, "") ?? "";
+  const own = bare(infos[index]);
+  const shared = infos.filter((other) => bare(other) === own).length > 1;
+  return shared ? `${own} · ${infos[index]?.detail || "defaults"}` : own;
 }
 
 /** A little picture of a curve's colour and marker. */

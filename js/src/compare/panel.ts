@@ -49,9 +49,6 @@ export interface Compared {
 
 const NO_TRUTH = "The robot needs the ground truth: CompareWidget(…, truth=…)";
 
-/** Conference and year at the end of a title: no room for them in a menu. */
-const VENUE = / \([^()]*\)$/;
-
 let panels = 0;
 
 export class ComparePanel {
@@ -191,11 +188,7 @@ export class ComparePanel {
         "aria-label": label,
       },
       ...this.#infos.map((_, index) =>
-        element(
-          "option",
-          { value: String(index) },
-          `on ${labelOf(this.#infos, index).replace(VENUE, "")}`,
-        ),
+        element("option", { value: String(index) }, `on ${labelOf(this.#infos, index)}`),
       ),
     );
     node.hidden = this.#infos.length < 2;
