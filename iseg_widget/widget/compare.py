@@ -28,7 +28,8 @@ from iseg_widget.widget.compare_actions import (
     change_click,
     job_of,
 )
-from iseg_widget.widget.compare_desk import CompareDesk, Given, Published, describe, points_of
+from iseg_widget.widget.compare_desk import CompareDesk, Published, describe, points_of
+from iseg_widget.widget.compare_opening import Given
 from iseg_widget.widget.compare_panes import COLOURS, read_panes
 from iseg_widget.widget.messages import compare as messages
 from iseg_widget.widget.threaded import MIN_HEIGHT, ThreadedWidget, bundle

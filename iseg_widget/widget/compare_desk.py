@@ -8,17 +8,15 @@ error and its former mask, and the others go on; only if all fail does nothing h
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click, check_inside
-from iseg_widget.protocol import Method, Step
-from iseg_widget.session import Session
+from iseg_widget.protocol import Step
 from iseg_widget.widget.codec import encode_overlay, encode_picture, to_grid
 from iseg_widget.widget.compare_actions import (
     Change,
@@ -30,24 +28,12 @@ from iseg_widget.widget.compare_actions import (
     TellCancelled,
     WarmUp,
 )
-from iseg_widget.widget.compare_panes import Course, CourseHistory, Mask, Pane, PaneSpec
+from iseg_widget.widget.compare_opening import Given, Opener
+from iseg_widget.widget.compare_panes import Course, CourseHistory, Mask, Pane
 from iseg_widget.widget.messages import compare as messages
 from iseg_widget.widget.worker import Job, Worker
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Given:
-    """What the widget was made with; masks are (H, W) bool, ``image`` (H, W, 3) uint8 RGB."""
-
-    image: NDArray[np.uint8]
-    panes: tuple[PaneSpec, ...]
-    mask: Mask | None = None
-    truth: Mask | None = None
-    ignore: Mask | None = None
-    weights: Mapping[str, Any] | None = None
-    device: Any = "auto"
 
 
 @dataclass(frozen=True)
@@ -56,15 +42,6 @@ class Published:
 
     clicks: tuple[Click, ...]
     masks: dict[str, Mask]
-
-
-Load = Callable[..., Method]
-
-
-def _load(name: str, **keywords: Any) -> Method:
-    from iseg_widget.methods.registry import load_method
-
-    return load_method(name, **keywords)
 
 
 class CompareDesk:
@@ -76,7 +53,6 @@ class CompareDesk:
     send: sends a reply to the page.
     publish: takes the new state.
     failed: takes an error nobody waits for (besides the reply).
-    load: as :func:`iseg_widget.load_method`.
     """
 
     def __init__(
@@ -86,20 +62,18 @@ class CompareDesk:
         send: Callable[[messages.Reply], None],
         publish: Callable[[Published], None],
         failed: Callable[[Exception], None],
-        load: Load = _load,
     ) -> None:
         self._given = given
         self._send = send
         self._publish = publish
         self._failed = failed
-        self._load = load
-        self._loaded: dict[str, Method] = {}
+        self.opener = Opener(given)
         self._picture: tuple[str, bytes] | None = None
         self._active = False
         self._warm: set[int] = set()
         self._rev = 0
         self.history = CourseHistory()
-        self.panes = tuple(Pane(spec, self._open) for spec in given.panes)
+        self.panes = tuple(Pane(spec, self.opener.open) for spec in given.panes)
         self._shown = [_grid(self._mask(pane)) for pane in self.panes]
         self._revs = [0] * len(self.panes)
         self.worker = Worker(self.run, "iseg-compare")
@@ -313,28 +287,6 @@ class CompareDesk:
         if failures and not cast("WarmUp", job.action).quiet:
             for failure in failures:
                 self._failed(failure)
-
-    # Sessions
-
-    def _open(self, spec: PaneSpec) -> Session:
-        given = self._given
-        return Session(
-            self._method(spec), given.image, given.mask, given.truth, ignore=given.ignore
-        )
-
-    def _method(self, spec: PaneSpec) -> Method:
-        if not isinstance(spec.method, str):
-            return spec.method
-        # Panes that differ in their options alone share the network.
-        name = spec.method
-        if name not in self._loaded:
-            weights = (self._given.weights or {}).get(name)
-            self._loaded[name] = self._load(name, weights=weights, device=self._given.device)
-        if spec.options is None:
-            return self._loaded[name]
-        from iseg_widget.methods.registry import with_options
-
-        return with_options(self._loaded[name], spec.options)
 
     # Replies
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click
-from iseg_widget.evaluation.plots import need_matplotlib
 from iseg_widget.masks import contours
 
 if TYPE_CHECKING:
@@ -70,8 +69,10 @@ def draw(
     ValueError: ``columns`` is less than 1.
     ImportError: matplotlib is missing.
     """
-    need_matplotlib()
-    from matplotlib.figure import Figure
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install 'iseg-widget[lab]'") from error
 
     count = len(panes) + (agreement is not None)
     if columns is None:

@@ -115,7 +115,7 @@ def test_panes_with_one_method_share_its_network(monkeypatch: pytest.MonkeyPatch
     )
     wishes = ["focalclick", ("focalclick", {"r_tc": 3.0}), "ritm"]
     widget = CompareWidget(IMAGE, wishes, weights={"ritm": "mine"})
-    widget._desk._load = load
+    widget._desk.opener.load = load
     sessions = widget.sessions
     assert list(sessions) == ["focalclick", "focalclick r_tc=3.0", "ritm"]
     assert loaded == [("focalclick", None), ("ritm", "mine")]
@@ -335,7 +335,7 @@ def test_a_method_that_cannot_be_loaded_is_told_in_its_pane() -> None:
     def refuse(name: str, **_: Any) -> Method:
         raise ValueError(f"weights of {name} are nowhere")
 
-    widget._desk._load = refuse
+    widget._desk.opener.load = refuse
     errors: list[str] = []
     widget.on_error(lambda error: errors.append(str(error)))
     page.open()
