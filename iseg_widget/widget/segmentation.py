@@ -25,6 +25,7 @@ from iseg_widget.widget.codec import still_png
 from iseg_widget.widget.desk import Desk, Given, Published, clicking
 from iseg_widget.widget.objects import ObjectActions
 from iseg_widget.widget.scripting import ClickCallback, ScriptActions
+from iseg_widget.widget.teaching import TeachingActions
 from iseg_widget.widget.threaded import MIN_HEIGHT, ThreadedWidget, bundle
 from iseg_widget.widget.tools import ToolActions
 from iseg_widget.widget.traits import (
@@ -46,7 +47,9 @@ PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views"})
 """What the page may set; all other traits are written by the kernel alone."""
 
 
-class SegmentationWidget(ObjectActions, ToolActions, ScriptActions, ThreadedWidget):
+class SegmentationWidget(  # every base but the last holds the commands of a feature
+    ObjectActions, ToolActions, TeachingActions, ScriptActions, ThreadedWidget
+):
     """Segment the objects of an image by clicking on them.
 
     It begins with one object; :attr:`mask`, :attr:`clicks` and :attr:`session` are always those of
