@@ -166,7 +166,9 @@ def everything() -> dict[str, Any]:
 
 
 def kinds() -> set[str]:
-    return {cls.kind for cls in Reply.__subclasses__()}
+    """Kinds of reply of the segmentation widget; a comparison's have a recording of their own."""
+    own = (cls for cls in Reply.__subclasses__() if not cls.__module__.endswith(".compare"))
+    return {cls.kind for cls in own}
 
 
 if __name__ == "__main__":
