@@ -55,6 +55,16 @@ class ToolActions(Acting):
         """
         self._do(_filled(x, y))
 
+    def fill_holes(self, largest: int | None = None) -> None:
+        """Fill all holes, or those of at most ``largest`` pixels."""
+        self._do(
+            _drawn(
+                "fill holes",
+                "Nothing was filled",
+                lambda mask: strokes.fill_holes(mask, largest),
+            )
+        )
+
     def threshold(self, value: float) -> Step:
         """Choose another threshold; see :meth:`iseg_widget.Session.threshold`."""
         return cast("Step", self._do(_thresholded(value)))

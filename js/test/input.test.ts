@@ -122,6 +122,17 @@ describe("touch", () => {
   });
 });
 
+it("a drag goes through all places between two frames", () => {
+  const drag = { move: vi.fn(), drop: vi.fn(), cancel: vi.fn() };
+  actions.grab.mockReturnValueOnce(drag);
+  pointer("pointerdown", 10, 10);
+  const places = [12, 15, 19].map((x) => new PointerEvent("pointermove", { clientX: x }));
+  const event = new PointerEvent("pointermove", { clientX: 19, pointerId: 1 });
+  Object.defineProperty(event, "getCoalescedEvents", { value: () => places });
+  canvas.dispatchEvent(event);
+  expect(drag.move.mock.calls.map(([at]) => at.x)).toEqual([12, 15, 19]);
+});
+
 describe("a hand beside a pen", () => {
   const finger = (id: number) => ({ pointerType: "touch", pointerId: id });
   const pen = { pointerType: "pen", pointerId: 9 };
