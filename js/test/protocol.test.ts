@@ -67,6 +67,7 @@ describe("requests", () => {
       move_click: true,
       remove_click: true,
       soft: true,
+      wire: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });

@@ -7,11 +7,13 @@ import { history } from "./history";
 import { moving } from "./moving";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
+import { scissors } from "./scissors";
 import { threshold } from "./threshold";
 
 export const PARTS: readonly MakePart[] = [
   clicks,
   drawing,
+  scissors,
   moving,
   core,
   threshold,
