@@ -68,6 +68,11 @@ describe("requests", () => {
       remove_click: true,
       soft: true,
       wire: true,
+      explain: true,
+      step_mask: true,
+      options_form: true,
+      check_options: true,
+      difference: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });

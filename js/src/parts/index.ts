@@ -1,12 +1,15 @@
 /** The features of the widget, in the order of their buttons and of the list of keys. */
 
+import { ablation } from "./ablation";
 import { clicks } from "./clicks";
 import { core } from "./core";
 import { drawing } from "./drawing";
+import { explain } from "./explain";
 import { history } from "./history";
 import { moving } from "./moving";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
+import { replay } from "./replay";
 import { scissors } from "./scissors";
 import { threshold } from "./threshold";
 
@@ -19,4 +22,7 @@ export const PARTS: readonly MakePart[] = [
   threshold,
   objects,
   history,
+  explain,
+  ablation,
+  replay,
 ];
