@@ -156,6 +156,15 @@ describe("a hand beside a pen", () => {
     expect(actions.zoom).not.toHaveBeenCalled();
   });
 
+  it("that touches at two places does not zoom while the pen writes", () => {
+    pointer("pointerdown", 30, 40, pen);
+    pointer("pointerdown", 100, 100, finger(1));
+    pointer("pointerdown", 200, 100, finger(2));
+    pointer("pointermove", 300, 100, finger(2));
+    expect(actions.zoom).not.toHaveBeenCalled();
+    expect(actions.pan).not.toHaveBeenCalled();
+  });
+
   it("that lay there before the pen came gives up its stroke", () => {
     const stroke = drag();
     actions.grab.mockReturnValueOnce(stroke);
