@@ -618,3 +618,25 @@ def test_a_step_is_answered_again_with_its_trace() -> None:
     for index in (3, -4):
         with pytest.raises(ValueError, match=f"no step {index}: the session has 3"):
             session.traced(index)
+
+
+def test_pixels_edited_by_hand_stay_when_an_earlier_click_is_moved_or_removed(session: Session):
+    session.click(8, 8)
+    session.click(20, 8)
+    drawn = session.mask
+    drawn[-3:, -3:] = True
+    drawn[8, 8] = False
+    session.edit(drawn)
+    session.move(1, 14, 8)
+    assert session.mask[8, 14]
+    assert not session.mask[8, 22]
+    assert session.mask[-3:, -3:].all()
+    assert not session.mask[8, 8]
+    session.remove(0)
+    assert not session.mask[8, 8]
+    assert not session.mask[8, 3]
+    assert session.mask[-3:, -3:].all()
+    assert session.mask[8, 14]
+    assert session.undo()
+    assert session.undo()
+    assert (session.mask == drawn).all()

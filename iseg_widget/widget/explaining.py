@@ -226,7 +226,7 @@ def picture(panel: Panel) -> NDArray[np.uint8]:
     if array.shape[:2] == size:
         return colours(panel)
     # Made smaller before it is coloured: less to colour, and no mixed colours.
-    numbers = np.asarray(array, np.uint8 if panel.kind == "image" else np.float32)
+    numbers: NDArray[Any] = np.asarray(array, np.uint8 if panel.kind == "image" else np.float32)
     small = cv2.resize(numbers, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return colours(replace(panel, array=small > 0.5 if panel.kind == "mask" else small))
 

@@ -302,11 +302,12 @@ export class View implements Host {
 
   #onKey(event: KeyboardEvent): void {
     if (event.defaultPrevented || belongsToControl(event.target, event)) return;
-    const command = this.#keys.of(event);
-    if (command === null) return;
+    const taken = this.#tool?.key?.(event) ?? false;
+    const command = taken ? null : this.#keys.of(event);
+    if (!taken && command === null) return;
     event.preventDefault();
     event.stopPropagation();
-    command.run();
+    command?.run();
   }
 
   #hover(at: viewport.Point | null): void {
@@ -405,9 +406,10 @@ export class View implements Host {
       others: this.#others,
     };
     for (const part of this.#parts) scene = part.scene?.(scene) ?? scene;
-    draw(scene, () => {
+    const between = (): void => {
       for (const part of this.#parts) part.draw?.(scene);
-    });
+    };
+    draw(scene, between, () => this.#parts.some((part) => part.drawMask?.(scene)));
     this.#report();
   }
 

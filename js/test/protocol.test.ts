@@ -63,6 +63,15 @@ describe("requests", () => {
       options_form: true,
       check_options: true,
       difference: true,
+      box: true,
+      scribble: true,
+      brush: true,
+      polygon: true,
+      fill: true,
+      threshold: true,
+      move_click: true,
+      remove_click: true,
+      soft: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });

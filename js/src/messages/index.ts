@@ -4,3 +4,4 @@ import "./ablation";
 import "./explain";
 import "./objects";
 import "./replay";
+import "./tools";

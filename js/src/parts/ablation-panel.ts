@@ -29,7 +29,7 @@ export class AblationPanel {
   readonly element: HTMLElement;
   readonly #actions: AblationActions;
   readonly #title = make("strong", { class: "iseg-method", "data-testid": "iseg-options-method" });
-  readonly #list = make("div", { class: "iseg-options", "data-testid": "iseg-options-list" });
+  readonly #list = make("div", { class: "iseg-option-list", "data-testid": "iseg-options-list" });
   readonly #general = make("p", { class: "iseg-problem", role: "alert", hidden: "" });
   readonly #resetAll: HTMLButtonElement;
   readonly #copy: HTMLButtonElement;

@@ -3,8 +3,24 @@
 import { ablation } from "./ablation";
 import { clicks } from "./clicks";
 import { core } from "./core";
+import { drawing } from "./drawing";
 import { explain } from "./explain";
+import { history } from "./history";
+import { moving } from "./moving";
+import { objects } from "./objects";
 import type { MakePart } from "./part";
 import { replay } from "./replay";
+import { threshold } from "./threshold";
 
-export const PARTS: readonly MakePart[] = [clicks, core, explain, ablation, replay];
+export const PARTS: readonly MakePart[] = [
+  clicks,
+  drawing,
+  moving,
+  core,
+  threshold,
+  objects,
+  history,
+  explain,
+  ablation,
+  replay,
+];
