@@ -208,7 +208,7 @@ export class AblationPanel {
 }
 
 function fact(colour: string | null, name: string, value: string, id: string): HTMLElement {
-  const swatch = colour === null ? [] : [make("span", { class: "iseg-swatch" })];
+  const swatch = colour === null ? [] : [make("span", { class: "iseg-key-colour" })];
   for (const node of swatch) node.style.backgroundColor = colour ?? "";
   return make(
     "div",
