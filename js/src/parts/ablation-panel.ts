@@ -16,6 +16,9 @@ export interface AblationActions {
 /** What a difference is taken against. */
 export interface Reference {
   pinned: boolean;
+  method: string;
+  /** The method's name for people. */
+  title: string;
   values: OptionValues;
 }
 
@@ -137,6 +140,10 @@ export class AblationPanel {
     against.replaceChildren();
     if (reference === null) {
       against.append("Change an option: the clicks are replayed, and what changes shows here.");
+      return;
+    }
+    if (this.#form !== null && reference.method !== this.#form.method) {
+      against.append(`${this.#form.title} against A: ${reference.title}`);
       return;
     }
     const [then, now] = [reference.values, this.#form?.values ?? {}];
