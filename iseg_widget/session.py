@@ -381,9 +381,10 @@ class Session:
         if not -count <= index < count:
             raise ValueError(f"there is no step {index}: the session has {count}")
         entry = self._timeline[index]
-        if not entry.clicks or entry.step.trace:
+        if not (entry.clicks or entry.action.box) or entry.step.trace:
             return entry.step
-        return self._answer(self._timeline[: index % count], entry.action, trace=True).step
+        scene = Scene(self._method, self._image, self._start, self._initial, trace=True)
+        return self._scored(scene.answer(self._timeline[: index % count], entry.action).step)
 
     def with_method(self, method: Method) -> Session:
         """Return a new session with the same image and the history replayed by ``method``."""
@@ -414,9 +415,8 @@ class Session:
 
     # How it is done
 
-    def _answer(self, timeline: Timeline, action: Action, *, trace: bool = False) -> Entry:
-        tracing = trace or self.trace
-        scene = Scene(self._method, self._image, self._start, self._initial, tracing)
+    def _answer(self, timeline: Timeline, action: Action) -> Entry:
+        scene = Scene(self._method, self._image, self._start, self._initial, self.trace)
         entry = scene.answer(timeline, action)
         return replace(entry, step=self._scored(entry.step))
 

@@ -76,8 +76,8 @@ def _bundle(name: str, missing: str) -> str:
     return f"{path.read_text(encoding='utf-8') if path.is_file() else missing}\n"
 
 
-class SegmentationWidget(
-    ObjectActions, ToolActions, ScriptActions, TeachingActions, anywidget.AnyWidget
+class SegmentationWidget(  # every base holds the commands of a feature
+    ObjectActions, ToolActions, TeachingActions, ScriptActions, anywidget.AnyWidget
 ):
     """Segment the objects of an image by clicking on them.
 

@@ -68,8 +68,8 @@ def record() -> dict[str, Any]:
     with mock.patch.dict(registry._METHODS, known, clear=True):
         say("method", name="focalclock", options=None)
     _objects(say)
-    _panels(say)
     _tools(say)
+    _panels(say)
     say("cancel")
     widget.close()
     return {"image": {"width": 20, "height": 12}, "requests": requests, "replies": replies}
@@ -97,6 +97,23 @@ def _objects(say: Callable[..., None]) -> None:
     say("remove_object", object=1)
 
 
+def _tools(say: Callable[..., None]) -> None:
+    """Every tool beside the click."""
+    say("add_object", label=None)
+    say("soft", side=64)
+    say("box", x0=2.0, y0=1.0, x1=9.0, y1=8.0)
+    say("scribble", corners=[12.0, 3.0, 17.5, 3.0], positive=True)
+    say("brush", corners=[1.0, 10.0, 18.0, 10.0], radius=1.0, erase=False)
+    say("brush", corners=[9.0, 10.0], radius=1.0, erase=True)
+    say("polygon", corners=[0.0, 0.0, 4.0, 0.0, 0.0, 4.0], erase=False)
+    say("fill", x=1.0, y=1.0)
+    say("soft", side=64)
+    say("threshold", value=0.25)
+    say("move_click", index=0, x=6.0, y=5.0)
+    say("remove_click", index=0)
+    say("threshold", value=2.0)
+
+
 def _panels(say: Callable[..., None]) -> None:
     """What the panels of views, options and replay ask for."""
     say("add_object", label=None)
@@ -113,23 +130,6 @@ def _panels(say: Callable[..., None]) -> None:
         say("check_options", method="disks", values={"radius": 2})
         say("difference", method="disks", values={"radius": 2})
         say("difference", method="disks", values={"radius": 3})
-
-
-def _tools(say: Callable[..., None]) -> None:
-    """Every tool beside the click."""
-    say("add_object", label=None)
-    say("soft", side=64)
-    say("box", x0=2.0, y0=1.0, x1=9.0, y1=8.0)
-    say("scribble", corners=[12.0, 3.0, 17.5, 3.0], positive=True)
-    say("brush", corners=[1.0, 10.0, 18.0, 10.0], radius=1.0, erase=False)
-    say("brush", corners=[9.0, 10.0], radius=1.0, erase=True)
-    say("polygon", corners=[0.0, 0.0, 4.0, 0.0, 0.0, 4.0], erase=False)
-    say("fill", x=1.0, y=1.0)
-    say("soft", side=64)
-    say("threshold", value=0.25)
-    say("move_click", index=0, x=6.0, y=5.0)
-    say("remove_click", index=0)
-    say("threshold", value=2.0)
 
 
 def malformed() -> list[dict[str, Any]]:

@@ -3,5 +3,5 @@
 import "./ablation";
 import "./explain";
 import "./objects";
-import "./replay";
 import "./tools";
+import "./replay";
