@@ -9,8 +9,10 @@ import { history } from "./history";
 import { moving } from "./moving";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
+import { reactive } from "./reactive";
 import { replay } from "./replay";
 import { threshold } from "./threshold";
+import { timing } from "./timing";
 
 export const PARTS: readonly MakePart[] = [
   clicks,
@@ -23,4 +25,6 @@ export const PARTS: readonly MakePart[] = [
   explain,
   ablation,
   replay,
+  reactive,
+  timing,
 ];
