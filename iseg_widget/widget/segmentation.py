@@ -38,6 +38,7 @@ from iseg_widget.widget.desk import Desk, Given, Published, clicking
 from iseg_widget.widget.objects import ObjectActions
 from iseg_widget.widget.scripting import ClickCallback, ScriptActions
 from iseg_widget.widget.teaching import TeachingActions
+from iseg_widget.widget.timing_actions import TimingActions
 from iseg_widget.widget.tools import ToolActions
 from iseg_widget.widget.traits import (
     TOOLS,
@@ -64,7 +65,7 @@ _NOT_BUILT = """export default { render({ el }) { el.textContent =
 MIN_HEIGHT = 120
 """Least height of the picture on the page, in CSS pixels."""
 
-PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views"})
+PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views", "answered"})
 """What the page may set; all other traits are written by the kernel alone."""
 
 ErrorCallback = Callable[[Exception], object]
@@ -77,7 +78,12 @@ def _bundle(name: str, missing: str) -> str:
 
 
 class SegmentationWidget(  # every base holds the commands of a feature
-    ObjectActions, ToolActions, TeachingActions, ScriptActions, anywidget.AnyWidget
+    ObjectActions,
+    ToolActions,
+    TeachingActions,
+    ScriptActions,
+    TimingActions,
+    anywidget.AnyWidget,
 ):
     """Segment the objects of an image by clicking on them.
 
@@ -132,6 +138,10 @@ class SegmentationWidget(  # every base holds the commands of a feature
     opacity = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
     show_mask = traitlets.Bool(True).tag(sync=True)
     show_views = traitlets.Bool(False).tag(sync=True)
+    # marimo runs the cells that use a widget again when the page sets a trait, and only then: so
+    # there (``reactive``) the page sets ``answered`` to the revision that answers what it asked.
+    reactive = traitlets.Bool(False, read_only=True).tag(sync=True)
+    answered = traitlets.Int(0).tag(sync=True)
     mask = MaskTrait(None, allow_none=True, read_only=True)
 
     def __init__(  # noqa: PLR0913 - all but two are keywords
@@ -181,6 +191,7 @@ class SegmentationWidget(  # every base holds the commands of a feature
         super().__init__()
         with self._holding():
             self.set_trait("image_size", (shape[1], shape[0]))
+            self.set_trait("reactive", type(self.comm).__module__.startswith("marimo."))
             self.set_trait("methods", _method_titles(name, weights))
             self.set_trait("mask", frozen(self._desk.mask))
             self.set_trait("clicks", self._desk.clicks)

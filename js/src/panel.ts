@@ -93,7 +93,7 @@ export class Panel {
   readonly #spacer = element("span", { class: "iseg-spacer" });
   readonly #tools = new Map<string, HTMLButtonElement>();
   readonly #toolGroup = group("What a click does");
-  readonly #help = element("dl");
+  readonly #help = element("dl", { tabindex: "0" }); // scrolls, so it takes the focus
   readonly #switches = group("Panels");
   readonly #undo: HTMLButtonElement;
   readonly #redo: HTMLButtonElement;
@@ -376,6 +376,11 @@ export class Panel {
     if (state.seconds !== null) timing.push(`model ${milliseconds(state.seconds * 1000)}`);
     setText(this.#timing, timing.join("  ·  "));
     this.#describe(state);
+  }
+
+  /** What the tooltip of the times says. */
+  explainTiming(text: string): void {
+    this.#timing.title = text;
   }
 
   #describe(state: State): void {

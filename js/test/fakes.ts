@@ -18,6 +18,8 @@ export class FakeModel implements Model {
     options: null,
     image_size: [20, 12],
     height: null,
+    reactive: false,
+    answered: 0,
     tool: "positive",
     opacity: 0.5,
     show_mask: true,

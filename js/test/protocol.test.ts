@@ -58,6 +58,7 @@ describe("requests", () => {
       add_label: true,
       history: true,
       jump: true,
+      timing: true,
       box: true,
       scribble: true,
       brush: true,

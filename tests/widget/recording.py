@@ -18,6 +18,7 @@ import numpy as np
 from iseg_widget.methods import registry
 from iseg_widget.widget.messages import Reply
 from iseg_widget.widget.segmentation import SegmentationWidget
+from iseg_widget.widget.timing import TimingLog
 from tests.widget.fakes import DiskOptions, Disks, Mask, Page, registered
 
 PATH = Path(__file__).parent / "fixtures" / "messages.json"
@@ -70,6 +71,9 @@ def record() -> dict[str, Any]:
     _objects(say)
     _tools(say)
     _panels(say)
+    # The table would hold the times of this very run: the click is one that nobody made.
+    widget._desk.timing = TimingLog()
+    say("timing", of="page.0", pressed=1.0, sent=2.0, heard=3.0, got=4.0, drawn=5.0)
     say("cancel")
     widget.close()
     return {"image": {"width": 20, "height": 12}, "requests": requests, "replies": replies}

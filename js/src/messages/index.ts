@@ -3,5 +3,6 @@
 import "./ablation";
 import "./explain";
 import "./objects";
+import "./timing";
 import "./tools";
 import "./replay";

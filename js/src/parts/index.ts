@@ -9,9 +9,11 @@ import { history } from "./history";
 import { moving } from "./moving";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
+import { reactive } from "./reactive";
 import { replay } from "./replay";
 import { scissors } from "./scissors";
 import { threshold } from "./threshold";
+import { timing } from "./timing";
 
 export const PARTS: readonly MakePart[] = [
   clicks,
@@ -25,4 +27,6 @@ export const PARTS: readonly MakePart[] = [
   explain,
   ablation,
   replay,
+  reactive,
+  timing,
 ];
