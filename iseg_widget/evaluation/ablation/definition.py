@@ -34,8 +34,8 @@ class Row:
     dataset: instead of the experiment's.
     baseline: id of the row that this one is compared with; ``None``: with none.
     paper: the paper's own numbers, by measure; IoU and BIoU in %.
-    train: how weights of its own are trained, when the row has any: ``recipe``, what to ``set`` in
-        it, and weights to start from (``init``).
+    init: training run whose checkpoint the training of the row's weights starts from; empty when
+        its recipe says it all. The recipe has the name of the weights.
     missing: why the row cannot be run at all yet; empty when it can.
     """
 
@@ -47,7 +47,7 @@ class Row:
     dataset: str | None = None
     baseline: str | None = None
     paper: Mapping[str, float] = field(default_factory=dict)
-    train: Mapping[str, Any] = field(default_factory=dict)
+    init: str = ""
     missing: str = ""
 
     def __post_init__(self) -> None:
@@ -55,24 +55,13 @@ class Row:
         if not re.fullmatch(r"[\w.-]+", self.id):
             raise ValueError(f"a row's id is made of letters, digits, - _ and ., got {self.id!r}")
         _check_measures(self.paper)
-        unknown = set(self.train) - {"recipe", "set", "init"}
-        if unknown:
-            raise ValueError(f"row {self.id!r}: train has recipe, set and init, got {unknown}")
 
     def train_command(self) -> str:
         """Return the one line that trains the row's weights and makes them a weights file."""
-        recipe = self.train.get("recipe", self.weights)
-        changes = {"name": self.weights, **self.train.get("set", {})}
-        if recipe == self.weights:
-            del changes["name"]
-        parts = ["iseg-widget train", f"--recipe {recipe}"]
-        parts += [f"--set '{key}={_shown(value)}'" for key, value in changes.items()]
-        if "init" in self.train:
-            parts.append(f"--init {self.train['init']}")
-        parts.append("--data DATA")
+        init = f" --init runs/{self.init}/checkpoint.pt" if self.init else ""
         run = f"runs/{self.weights}"
         return (
-            f"{' '.join(parts)} --out {run} && "
+            f"iseg-widget train --recipe {self.weights}{init} --data DATA --out {run} && "
             f"iseg-widget export-weights {run}/checkpoint.pt --out {run}/{self.weights}.safetensors"
         )
 
@@ -111,7 +100,7 @@ class Experiment:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise ``ValueError`` for wrong measures, and rows that are not distinct or refer wrong."""
+        """Raise ``ValueError`` for wrong measures, equal ids, and unknown baselines."""
         _check_measures(self.measures)
         ids = [row.id for row in self.rows]
         if len(set(ids)) < len(ids):
@@ -145,10 +134,6 @@ def _check_measures(measures: Any) -> None:
             f"measures are NoC@90, NoF@90, IoU@5, BIoU@5, ASSD@5 and the like, or s/click, "
             f"got {', '.join(map(repr, wrong))}"
         )
-
-
-def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def list_experiments() -> tuple[str, ...]:

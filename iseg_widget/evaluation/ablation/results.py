@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,21 +185,20 @@ class Results:
         low, high = paired_bootstrap(first - second, resamples=RESAMPLES)
         times = len(names) if counted else 1
         reference = self.experiment.row(base).paper.get(measure)
-        ratios: dict[str, float] = {}
-        if measure.startswith("NoC"):
-            bounds = ratio_interval(first, second)
-            ratios = {"ratio": first.mean() / second.mean()}
-            ratios |= {"ratio_low": bounds[0], "ratio_high": bounds[1]}
-        return Line(
-            *(getattr(plain, f.name) for f in fields(Line)[:6]),
+        line = replace(
+            plain,
             baseline=base,
             common=len(names),
             difference=float((first - second).mean() * times),
             low=float(low[0] * times),
             high=float(high[0] * times),
-            **{name: float(value) for name, value in ratios.items()},
             paper_difference=None if paper is None or reference is None else paper - reference,
         )
+        if not measure.startswith("NoC"):
+            return line
+        ratio_low, ratio_high = ratio_interval(first, second)
+        ratio = float(first.mean() / second.mean())
+        return replace(line, ratio=ratio, ratio_low=ratio_low, ratio_high=ratio_high)
 
     def table(self, measures: Sequence[str] | None = None) -> Table:
         """Return a row a line: what was found, the paper's number, and the difference."""
@@ -239,9 +238,12 @@ class Results:
             for row, report in self.reports.items()
             if report.faulty
         ]
-        return (
+        how = (
             f"intervals: bootstrap over pairs of objects, {RESAMPLES} resamples, seed 0; "
-            "strong: the interval does not hold 0; not corrected for the number of rows",
+            "not corrected for the number of rows"
+        )
+        return (
+            how,
             *self.experiment.notes,
             *faulty,
             *lacking,

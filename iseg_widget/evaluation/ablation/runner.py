@@ -107,9 +107,8 @@ def run(  # noqa: PLR0913 (what is run, where, and how much of it)
             path.unlink(missing_ok=True)
         tell(f"{row.id}: {row.label}")
         began = time.monotonic()
-        report = _evaluate(chosen, row, weights, known[name], count, path, place, progress=progress)
-        make_small(path, report)
-        notes.add(row, weights, report, time.monotonic() - began)
+        _evaluate(chosen, row, weights, known[name], count, path, place, progress=progress)
+        notes.add(row, weights, make_small(path), time.monotonic() - began)
         _write(Results(chosen, read_reports(folder, chosen), notes.data), folder)
     return Results(chosen, read_reports(folder, chosen), notes.data)
 
@@ -124,8 +123,8 @@ def _evaluate(
     place: Place,
     *,
     progress: bool,
-) -> Report:
-    return evaluate(
+) -> None:
+    evaluate(
         MethodSpec(row.method, weights=weights, options=dict(row.options), device=place.device),
         dataset,
         experiment.max_clicks,
@@ -148,15 +147,17 @@ def find_weights(row: Row, trained: Path) -> str | Path | None:
     return path if path.is_file() else None
 
 
-def make_small(path: Path, report: Report) -> None:
+def make_small(path: Path) -> Report:
     """Rewrite a file of records as :func:`small_record` has them; it can still be continued."""
+    report = Report.load(path)
     header: dict[str, Any] = {"format": FORMAT, "run": report.info.to_dict()}
     lines = [header, *(small_record(record) for record in report.records)]
-    partial = path.with_name(path.name + ".part")
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
-    # The stream knows its own files by how they begin.
+    partial = path.with_name(path.name + ".part")
+    # A stream knows its files by how they begin.
     partial.write_text(text.replace('{"format":', '{"format": ', 1), encoding="utf-8")
     partial.replace(path)
+    return report
 
 
 def _write(results: Results, folder: Path) -> None:
