@@ -152,7 +152,7 @@ def parse_experiment(name: str, text: str) -> Experiment:
     """
     data = tomllib.loads(text)
     rows = [_made(Row, row) for row in data.pop("rows", ())]
-    lists = {key: tuple(data[key]) for key in ("measures", "notes") if key in data}
+    lists: dict[str, Any] = {key: tuple(data[key]) for key in ("measures", "notes") if key in data}
     return _made(Experiment, {**data, **lists, "name": name, "rows": tuple(rows)})
 
 

@@ -24,6 +24,7 @@ from iseg_widget.evaluation.ablation.definition import (
 from iseg_widget.evaluation.compare import paired_bootstrap
 from iseg_widget.evaluation.report import Report
 from iseg_widget.evaluation.tables import Table
+from iseg_widget.weights.registry import list_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,10 +147,16 @@ class Results:
     def missing(self) -> dict[str, str]:
         """Rows without results, and the command or reason that goes with each."""
         return {
-            row.id: row.missing or row.train_command()
+            row.id: row.missing or self._command(row)
             for row in self.experiment.rows
             if row.id not in self.reports
         }
+
+    def _command(self, row: Row) -> str:
+        """Return what runs a row, or trains its weights when they do not come with the package."""
+        if any(record.name == row.weights for record in list_weights()):
+            return f"iseg-widget ablation {self.experiment.name} --row {row.id}"
+        return row.train_command()
 
     def lines(self, measures: Sequence[str] | None = None) -> list[Line]:
         """Return every measure of every row that was run."""
@@ -213,14 +220,16 @@ class Results:
                     f"{line.value:.{places}f}",
                     "" if line.paper is None else f"{line.paper:g}",
                     *_shown_difference(self.experiment, line, places),
+                    "" if line.ratio is None else f"{line.ratio:.2f}",
                     "" if line.paper_difference is None else f"{line.paper_difference:+.3g}",
                     line.verdict,
                 )
             )
         columns = ("row", "measure", "here", "paper", "against", "difference", "95 % interval")
+        last = ("ratio", "paper's difference", "direction")
         return Table(
             f"{self.experiment.title} ({self._counts()})",
-            (*columns, "paper's difference", "direction"),
+            (*columns, *last),
             tuple(rows),
             labels=2,
             strong=tuple(k for k, line in enumerate(lines) if line.clear),
