@@ -207,7 +207,7 @@ def test_a_run_leaves_small_results(disks: Experiment, tmp_path: Path):
     assert str(tmp_path) not in json.dumps(rows)
     table = (tmp_path / "out" / "table.md").read_text("utf-8")
     assert "| large disk | NoC@90 |" in table
-    assert "not run: own: iseg-widget train" in table
+    assert "not run: own (weights disk-own)" in table
     lines = (tmp_path / "out" / "table.csv").read_text("utf-8").splitlines()
     assert len(lines) == 1 + 2 * 2
 

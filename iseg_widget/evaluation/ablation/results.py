@@ -24,7 +24,6 @@ from iseg_widget.evaluation.ablation.definition import (
 from iseg_widget.evaluation.compare import paired_bootstrap
 from iseg_widget.evaluation.report import Report
 from iseg_widget.evaluation.tables import Table
-from iseg_widget.weights.registry import list_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -145,18 +144,12 @@ class Results:
 
     @property
     def missing(self) -> dict[str, str]:
-        """Rows without results, and the command or reason that goes with each."""
+        """Rows without results, and what trains the weights of each, or why there are none."""
         return {
-            row.id: row.missing or self._command(row)
+            row.id: row.missing or row.train_command()
             for row in self.experiment.rows
             if row.id not in self.reports
         }
-
-    def _command(self, row: Row) -> str:
-        """Return what runs a row, or trains its weights when they do not come with the package."""
-        if any(record.name == row.weights for record in list_weights()):
-            return f"iseg-widget ablation {self.experiment.name} --row {row.id}"
-        return row.train_command()
 
     def lines(self, measures: Sequence[str] | None = None) -> list[Line]:
         """Return every measure of every row that was run."""
@@ -241,7 +234,7 @@ class Results:
         return f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} objects"
 
     def _notes(self) -> tuple[str, ...]:
-        lacking = [f"not run: {row}: {why}" for row, why in self.missing.items()]
+        lacking = [f"{row} (weights {self.experiment.row(row).weights})" for row in self.missing]
         faulty = [
             f"{len(report.faulty)} objects of {row} could not be evaluated and are left out"
             for row, report in self.reports.items()
@@ -255,7 +248,7 @@ class Results:
             how,
             *self.experiment.notes,
             *faulty,
-            *lacking,
+            *([f"not run: {', '.join(lacking)}"] if lacking else []),
         )
 
     def to_csv(self) -> str:
