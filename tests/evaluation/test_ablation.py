@@ -301,12 +301,14 @@ def test_differences_are_those_of_compare():
     assert results.line("b", "IoU@5").paper_difference is None
 
 
-def test_a_difference_is_taken_over_common_objects():
+def test_measures_are_taken_over_common_objects():
     first = report_of({"x": (0.95,), "y": (0.5,), "z": (0.5,)})
     second = report_of({"z": (0.95,), "x": (0.95,)})
-    line = made(first, second, measures=("NoF@90",)).line("b", "NoF@90")
-    assert (line.value, line.objects) == (0.0, 2)
-    assert (line.difference, line.common) == (-1.0, 2)
+    results = made(first, second, measures=("NoF@90",))
+    assert results.names == ("x", "z")
+    one, two = results.lines()
+    assert (one.value, one.objects) == (1.0, 2)
+    assert (two.value, two.objects, two.difference) == (0.0, 2, -1.0)
 
 
 @pytest.mark.parametrize(
@@ -403,7 +405,7 @@ COMMITTED = Path(__file__).resolve().parents[2] / "notebooks" / "results"
 def test_committed_results_are_what_their_tables_say(folder: Path):
     results = load_results(folder)
     assert results.experiment.name == folder.name
-    assert results.reports
+    assert results.names
     assert set(results.reports) == set(results.provenance["rows"])
     assert (folder / "table.csv").read_text("utf-8") == results.to_csv()
     assert (folder / "table.md").read_text("utf-8") == results.to_markdown()

@@ -45,11 +45,10 @@ class Line:
     Attributes
     ----------
     row, label, measure: which.
-    objects: that ``value`` is taken over.
+    objects: that it is taken over, those that every row has.
     value: of this project; NoF is a count, IoU and BIoU are in %.
     paper: the paper's own number, ``None`` where it has none.
     baseline: id of the row that it is compared with.
-    common: objects that both rows have, which the difference is taken over.
     difference, low, high: value minus the baseline's, with its paired 95 % bootstrap interval.
     ratio, ratio_low, ratio_high: value over the baseline's, the same way; for NoC.
     paper_difference: the same of the paper's numbers.
@@ -62,7 +61,6 @@ class Line:
     value: float
     paper: float | None = None
     baseline: str | None = None
-    common: int | None = None
     difference: float | None = None
     low: float | None = None
     high: float | None = None
@@ -169,26 +167,35 @@ class Results:
             raise ValueError(f"{self.experiment.name}: row {row!r} was not run")
         return self._line(chosen, measure)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Objects that every row that was run has, in order: rows may have got unequally far."""
+        shared = [{record.name for record in report.valid} for report in self.reports.values()]
+        first = next(iter(self.reports.values()), None)
+        order = () if first is None else tuple(record.name for record in first.valid)
+        return tuple(name for name in order if all(name in other for other in shared))
+
+    def _values(self, row: str, measure: str) -> Values:
+        if not self.names:
+            raise ValueError(f"{self.experiment.name}: the rows have no object in common")
+        found = row_values(self.reports[row], measure)
+        return np.array([found[name] for name in self.names])
+
     def _line(self, row: Row, measure: str) -> Line:
-        mine = row_values(self.reports[row.id], measure)
-        counted = measure.startswith("NoF")
-        value = float(sum(mine.values()) if counted else np.mean(list(mine.values())))
+        first = self._values(row.id, measure)
+        times = len(first) if measure.startswith("NoF") else 1
+        value = float(first.mean() * times)
         paper = row.paper.get(measure)
-        plain = Line(row.id, row.label, measure, len(mine), value, paper)
+        plain = Line(row.id, row.label, measure, len(first), value, paper)
         base = row.baseline
         if base is None or base not in self.reports:
             return plain
-        theirs = row_values(self.reports[base], measure)
-        names = [name for name in mine if name in theirs]
-        first = np.array([mine[name] for name in names])
-        second = np.array([theirs[name] for name in names])
+        second = self._values(base, measure)
         low, high = paired_bootstrap(first - second, resamples=RESAMPLES)
-        times = len(names) if counted else 1
         reference = self.experiment.row(base).paper.get(measure)
         line = replace(
             plain,
             baseline=base,
-            common=len(names),
             difference=float((first - second).mean() * times),
             low=float(low[0] * times),
             high=float(high[0] * times),
@@ -221,17 +228,13 @@ class Results:
         columns = ("row", "measure", "here", "paper", "against", "difference", "95 % interval")
         last = ("ratio", "paper's difference", "direction")
         return Table(
-            f"{self.experiment.title} ({self._counts()})",
+            f"{self.experiment.title} ({len(self.names)} objects)",
             (*columns, *last),
             tuple(rows),
             labels=2,
             strong=tuple(k for k, line in enumerate(lines) if line.clear),
             notes=self._notes(),
         )
-
-    def _counts(self) -> str:
-        counts = sorted({len(report.valid) for report in self.reports.values()})
-        return f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} objects"
 
     def _notes(self) -> tuple[str, ...]:
         lacking = [f"{row} (weights {self.experiment.row(row).weights})" for row in self.missing]
