@@ -24,6 +24,7 @@ from iseg_widget.evaluation.ablation.definition import (
 from iseg_widget.evaluation.compare import paired_bootstrap
 from iseg_widget.evaluation.report import Report
 from iseg_widget.evaluation.tables import Table
+from iseg_widget.weights.registry import list_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,12 +143,17 @@ class Results:
 
     @property
     def missing(self) -> dict[str, str]:
-        """Rows without results, and what trains the weights of each, or why there are none."""
+        """Rows without results, and the command that runs each or trains its weights."""
         return {
-            row.id: row.missing or row.train_command()
+            row.id: row.missing or self._command(row)
             for row in self.experiment.rows
             if row.id not in self.reports
         }
+
+    def _command(self, row: Row) -> str:
+        if any(record.name == row.weights for record in list_weights()):
+            return f"iseg-widget ablation {self.experiment.name} --row {row.id}"
+        return row.train_command()
 
     def lines(self, measures: Sequence[str] | None = None) -> list[Line]:
         """Return every measure of every row that was run."""
