@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from iseg_widget.weights.registry import Weights
 
-PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views", "answered"})
+PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views", "panel", "answered"})
 """What the page may set; all other traits are written by the kernel alone."""
 
 
@@ -83,6 +83,8 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     rule: how objects may overlap (see :class:`iseg_widget.Annotation`).
     opacity: of the mask, 0 to 1.
     show_views: draw the crops that the method looked at.
+    panel: beside the picture: ``"objects"``, ``"history"``, ``"explain"`` (what the method looked
+        at), ``"options"``, or none.
     height: of the picture on the page in CSS pixels; by default it follows the image's shape.
 
     Raises
@@ -110,6 +112,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     opacity = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
     show_mask = traitlets.Bool(True).tag(sync=True)
     show_views = traitlets.Bool(False).tag(sync=True)
+    panel = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     # marimo runs the cells that use a widget again when the page sets a trait, and only then: so
     # there (``reactive``) the page sets ``answered`` to the revision that answers what it asked.
     reactive = traitlets.Bool(False, read_only=True).tag(sync=True)
@@ -131,6 +134,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
         rule: str = "allow",
         opacity: float = 0.5,
         show_views: bool = False,
+        panel: str | None = None,
         height: int | None = None,
     ) -> None:
         name = _method_name(method)
@@ -168,6 +172,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
             self.method = Done(name)
             self.options = Done(getattr(method, "options", None) if options is None else options)
         self.opacity, self.show_views, self.height = float(opacity), bool(show_views), height
+        self.panel = panel
 
     @classmethod
     def load(

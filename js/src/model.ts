@@ -22,6 +22,8 @@ export interface PageTraits {
   opacity: number;
   show_mask: boolean;
   show_views: boolean;
+  /** Id of the open panel. */
+  panel: string | null;
   /** Revision of the latest result that this page asked for; set where the host is `reactive`. */
   answered: number;
 }

@@ -24,6 +24,7 @@ export class FakeModel implements Model {
     opacity: 0.5,
     show_mask: true,
     show_views: false,
+    panel: null,
   };
 
   get<K extends keyof Traits>(name: K): Traits[K] {

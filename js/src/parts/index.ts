@@ -8,6 +8,7 @@ import { explain } from "./explain";
 import { history } from "./history";
 import { moving } from "./moving";
 import { objects } from "./objects";
+import { opening } from "./opening";
 import type { MakePart } from "./part";
 import { reactive } from "./reactive";
 import { replay } from "./replay";
@@ -29,4 +30,5 @@ export const PARTS: readonly MakePart[] = [
   replay,
   reactive,
   timing,
+  opening,
 ];
