@@ -43,6 +43,7 @@ class Board:
         labels: Sequence[str] | Mapping[str, str] = (DEFAULT_LABEL,),
         rule: str = "allow",
         file_name: str | None = None,
+        sha256: str | None = None,
     ) -> None:
         pixels = read_image(image)
         if isinstance(image, np.ndarray) and image.flags.writeable:
@@ -59,7 +60,7 @@ class Board:
         self._saved_revision = 0
         self._blank: dict[int, Session] = {}
         self._described: dict[int, tuple[Method, dict[str, Any]]] = {}
-        self._sha256: str | None = None
+        self._sha256 = sha256
 
     # What is there
 
