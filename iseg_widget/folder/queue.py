@@ -87,7 +87,7 @@ class FolderQueue:
     Examples
     --------
     >>> with FolderQueue("photos", out="masks", labels=["cat"]) as queue:  # doctest: +SKIP
-    ...     for item in queue.where("todo"):
+    ...     for item in queue.todo():
     ...         item.annotation.add_object(label="cat")
     ...         item.annotation.click(120, 80)
     ...         item.done()
@@ -181,6 +181,20 @@ class FolderQueue:
         for item in self._items:
             if (wanted is None or item.status == wanted) and (item.note or not notes):
                 yield item
+
+    def todo(self) -> Iterator[QueueItem]:
+        """Go through the images to do, opened; those that cannot be opened are passed over.
+
+        :attr:`QueueItem.problem` says why.
+        """
+        for item in self.where("todo"):
+            try:
+                self.annotation(item.index)
+            except ValueError:
+                if self._closed is not None:
+                    raise
+                continue
+            yield self.go(item.index)
 
     # Going through it
 
@@ -299,8 +313,8 @@ class FolderQueue:
 
     @property
     def saved(self) -> bool:
-        """Whether everything is on disk."""
-        return not self._store.pending
+        """Whether annotations, statuses and notes are on disk; exported masks may follow."""
+        return self._store.saved
 
     @property
     def error(self) -> Exception | None:

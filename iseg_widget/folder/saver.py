@@ -35,7 +35,7 @@ class _Shared:
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     tasks: dict[str, _Task] = field(default_factory=dict)
-    running: str | None = None
+    running: _Task | None = None
     errors: dict[str, Exception] = field(default_factory=dict)
     failed: int = 0  # tries so far
     hurry: int = 0
@@ -53,8 +53,8 @@ class _Shared:
                 ]
                 if ready:
                     task = min(ready, key=lambda t: (t.tries, t.order, t.due))
-                    self.running = task.key
-                    return self.tasks.pop(task.key)
+                    self.running = self.tasks.pop(task.key)
+                    return task
                 if self.closed:
                     return None
                 soonest = min((task.due for task in self.tasks.values()), default=None)
@@ -66,11 +66,11 @@ class _Shared:
             task.due = min(task.due, time.monotonic())
         self.changed.notify_all()
 
-    def finish(self, task: _Task, error: Exception | None) -> bool:
-        """Note how a task went; return whether there is something to tell."""
+    def finish(self, task: _Task, error: Exception | None) -> None:
+        """Note how a task went."""
         with self.changed:
             self.running = None
-            was_wrong = self.errors.pop(task.key, None) is not None
+            self.errors.pop(task.key, None)
             if error is not None:
                 self.failed += 1
                 self.errors[task.key] = error
@@ -80,7 +80,6 @@ class _Shared:
                     again.tries = task.tries + 1
                     again.due = time.monotonic() + RETRY[min(again.tries, len(RETRY)) - 1]
             self.changed.notify_all()
-            return error is not None or was_wrong or not self.tasks
 
     def close(self) -> None:
         with self.changed:
@@ -96,8 +95,8 @@ def _work(shared: _Shared, told: weakref.WeakMethod[Callable[[], None]]) -> None
         except Exception as caught:  # noqa: BLE001 - full disk, lost network folder, …
             _log.debug("writing %s failed", task.key, exc_info=True)
             error = caught
-        news = shared.finish(task, error)
-        tell = told() if news else None
+        shared.finish(task, error)
+        tell = told()
         if tell is not None:
             with contextlib.suppress(Exception):
                 tell()
@@ -111,8 +110,8 @@ class Saver:
 
     Parameters
     ----------
-    told: bound method, held weakly, that is called on the saver's thread after a failure, when a
-        failed write worked after all, and when everything is written.
+    told: bound method, held weakly, that is called on the saver's thread after every write,
+        whether it worked or not.
     name: of the thread.
     """
 
@@ -149,11 +148,12 @@ class Saver:
                 self._thread.start()
             shared.changed.notify_all()
 
-    @property
-    def pending(self) -> bool:
-        """Whether something is not written yet."""
+    def pending(self, order: int | None = None) -> bool:
+        """Whether something is not written yet; of ``order`` or lower, if one is given."""
         with self._shared.changed:
-            return bool(self._shared.tasks) or self._shared.running is not None
+            running = self._shared.running
+            left = [*self._shared.tasks.values(), *([] if running is None else [running])]
+            return any(order is None or task.order <= order for task in left)
 
     @property
     def error(self) -> Exception | None:

@@ -209,9 +209,9 @@ class Store:
     # State
 
     @property
-    def pending(self) -> bool:
-        """Whether something is not written yet."""
-        return self._saver.pending
+    def saved(self) -> bool:
+        """Whether annotations, statuses and notes are written; exports may not be yet."""
+        return not self._saver.pending(_QUEUE)
 
     @property
     def error(self) -> Exception | None:

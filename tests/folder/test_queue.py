@@ -35,7 +35,8 @@ def ids(path: Path) -> np.ndarray:
 class TestGoingThrough:
     def test_a_script(self, photos: Path, out: Path):
         with opened(photos, out) as queue:
-            for item in queue.where("todo"):
+            for item in queue.todo():
+                assert queue.current is item
                 item.annotation.add_object(label="dog")
                 item.annotation.click(10 + item.index, 8)
                 item.done()
@@ -302,6 +303,8 @@ class TestTrouble:
             with pytest.raises(ValueError, match="cannot read"):
                 queue["a2"].done()
             assert queue["a2"].status == "todo"
+            draw(queue, 0)
+            assert [item.name for item in queue.todo()] == ["a1", "a10"]
             queue["a2"].skip()
 
     def test_an_image_with_other_pixels_keeps_the_old_annotation(self, photos: Path, out: Path):

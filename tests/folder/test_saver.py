@@ -40,11 +40,12 @@ def test_the_newest_of_each_key_is_written(saver: Saver):
     written: list[str] = []
     for name in ("a1", "b1", "a2", "a3"):
         saver.put(name[0], lambda name=name: written.append(name), delay=3600)
-    assert saver.pending
+    assert saver.pending()
     assert not written
+    assert not saver.pending(-1)
     assert saver.flush(30)
     assert sorted(written) == ["a3", "b1"]
-    assert not saver.pending
+    assert not saver.pending()
 
 
 def test_what_comes_while_it_is_written_is_written_again(saver: Saver):
@@ -101,7 +102,7 @@ def test_a_failure_is_raised_told_and_leaves_the_others(saver: Saver, told: Told
     with pytest.raises(OSError, match="full"):
         saver.flush(30)
     assert written == ["b"]
-    assert saver.pending
+    assert saver.pending()
     assert str(saver.error) == "full"
     assert told.times
     with pytest.raises(OSError, match="full"):
