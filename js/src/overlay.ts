@@ -45,7 +45,7 @@ export class Overlay {
   /** Revision of the kernel that is shown; -1 before the first. */
   rev = -1;
   canvas: HTMLCanvasElement | null = null;
-  readonly #colour: Colour;
+  #colour: Colour;
   /** The mask at half, a quarter, … of its size, made when first drawn that small. */
   readonly #halves: Level[] = [];
   readonly #tiles = new Map<string, Segments>();
@@ -74,6 +74,17 @@ export class Overlay {
     }
     this.rev = rev;
     return true;
+  }
+
+  /** Paint in another colour from now on. */
+  tint(colour: Colour): void {
+    if (colour.every((part, index) => part === this.#colour[index])) return;
+    this.#colour = colour;
+    if (this.canvas !== null) this.#paint([0, 0, this.width, this.height]);
+  }
+
+  get colour(): Colour {
+    return this.#colour;
   }
 
   /**
