@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +55,11 @@ class Board:
         self.file_name = file_name
         self.method = method
         self._methods: Mapping[str, Method] = {}
+        self.stand_in = False
+        """Whether :attr:`method` answers for objects whose own method is not there.
+
+        They keep their masks, as after a change of weights (see :meth:`Annotation.load`).
+        """
         self._next_id = 1
         self._history = History(Snapshot(labels=with_colours(labels), rule=check_rule(rule)))
         self._saved_revision = 0
@@ -108,6 +113,10 @@ class Board:
         ``ValueError`` when no method is there for it.
         """
         return self._realised(self._state(object_id)).copy()
+
+    def has_session(self, object_id: int | None = None) -> bool:
+        """Whether an object's session is there already, so that nothing is replayed to get it."""
+        return self._state(object_id).session is not None
 
     def object_at(self, x: float, y: float) -> int | None:
         """Return the topmost visible object at ``(x, y)`` pixels; ``None`` where there is none."""
@@ -166,7 +175,17 @@ class Board:
 
     def forget_history(self) -> None:
         """Begin the history anew with what is there; nothing is left to be undone."""
+        changed = self._history.changed
         self._history = History(self._now)
+        self._history.changed = changed
+
+    def quietly(self, do: Callable[[], object]) -> None:
+        """Have ``do()`` called without that anybody is told of what it changes."""
+        changed, self._history.changed = self._history.changed, None
+        try:
+            do()
+        finally:
+            self._history.changed = changed
 
     @property
     def undo_name(self) -> str | None:
@@ -260,6 +279,8 @@ class Board:
     def _begun(self, state: ObjectState) -> Session:
         made_by = None if state.saved is None else state.saved["method"]
         named = None if made_by is None else self._methods.get(made_by["name"])
+        if named is None and self.stand_in:
+            named = self.method
         method = state.method or (self.method if made_by is None else named)
         if method is None:
             drawn = "" if made_by is None else f", which was drawn with {made_by['name']!r}"

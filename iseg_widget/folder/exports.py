@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from iseg_widget.annotation import file
 from iseg_widget.export import LabelledImage, id_png, to_coco, to_labelme, to_yolo, voc_pngs
-from iseg_widget.folder.paths import relative
+from iseg_widget.folder.paths import common, relative
 
 Format = Literal["png", "coco", "yolo", "voc", "labelme"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -150,7 +150,7 @@ def coco_content(parts: Sequence[CocoPart], classes: Sequence[str]) -> bytes:
     Images are named by their paths as seen from the innermost folder that holds them all. Category
     ids are 1, 2, … in the order of ``classes``.
     """
-    root = _common([part.target.image.parent for part in parts])
+    root = common([part.target.image.parent for part in parts])
     data = to_coco([], classes=classes)
     for image, part in enumerate(parts, start=1):
         name = relative(part.target.image, root)
@@ -163,17 +163,6 @@ def coco_content(parts: Sequence[CocoPart], classes: Sequence[str]) -> bytes:
                 {**entry, "id": number, "image_id": image, "category_id": category}
             )
     return _json(data)
-
-
-def _common(folders: Sequence[Path]) -> Path:
-    """Return the innermost folder that holds all of these."""
-    if not folders:
-        return Path()
-    first = folders[0]
-    for candidate in (first, *first.parents):
-        if all(candidate == folder or candidate in folder.parents for folder in folders):
-            return candidate
-    return first
 
 
 def _json(data: Any) -> bytes:

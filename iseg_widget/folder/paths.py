@@ -108,3 +108,14 @@ def relative(path: Path, start: Path) -> str:
         return Path(os.path.relpath(path, start)).as_posix()
     except ValueError:
         return path.as_posix()
+
+
+def common(folders: Sequence[Path]) -> Path:
+    """Return the innermost folder that holds all of these; without any, the current one."""
+    if not folders:
+        return Path()
+    first = folders[0]
+    for candidate in (first, *first.parents):
+        if all(candidate == folder or candidate in folder.parents for folder in folders):
+            return candidate
+    return first

@@ -224,10 +224,11 @@ class FolderQueue:
 
         Images with a problem are passed over.
         """
-        found = self._todo_after(self._position)
+        found = self.todo_after(self._position)
         return None if found is None else self.go(found)
 
-    def _todo_after(self, index: int) -> int | None:
+    def todo_after(self, index: int) -> int | None:
+        """Return the place of the next image that is to do, from the end to the beginning."""
         count = len(self)
         for step in range(1, count + 1):
             item = self._items[(index + step) % count]
@@ -236,7 +237,7 @@ class FolderQueue:
         return None
 
     def _first(self, at: str | None) -> int:
-        found = self._todo_after(-1)
+        found = self.todo_after(-1)
         if found is not None:
             return found
         return next((item.index for item in self._items if item.name == at), 0)
@@ -289,7 +290,7 @@ class FolderQueue:
     def annotation(self, index: int) -> Annotation:
         """See :attr:`QueueItem.annotation`."""
         found = self._opened.get(index)
-        self._opened.read_ahead(self._todo_after(index))
+        self._opened.read_ahead(self.todo_after(index))
         return found
 
     def restart(self, index: int) -> Path | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -34,6 +35,7 @@ from iseg_widget.widget.actions import Act, TellCancelled, UseMethod, WarmUp, jo
 from iseg_widget.widget.codec import still_png
 from iseg_widget.widget.desk import Desk, Given, Published, click_many
 from iseg_widget.widget.objects import ObjectActions
+from iseg_widget.widget.queue import QueueActions, album_of
 from iseg_widget.widget.traits import (
     TOOLS,
     Done,
@@ -71,7 +73,7 @@ def _bundle(name: str, missing: str) -> str:
     return f"{path.read_text(encoding='utf-8') if path.is_file() else missing}\n"
 
 
-class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
+class SegmentationWidget(ObjectActions, QueueActions, anywidget.AnyWidget):
     """Segment the objects of an image by clicking on them.
 
     It begins with one object; :attr:`mask`, :attr:`clicks` and :attr:`session` are always those of
@@ -86,7 +88,9 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
     Parameters
     ----------
     image: path, PIL image, or array (see :mod:`iseg_widget.images`); or an
-        :class:`iseg_widget.Annotation` to go on with, which then belongs to the widget.
+        :class:`iseg_widget.Annotation` to go on with, which then belongs to the widget; or, with
+        ``out``, many images: a folder, a pattern or a list of files, see
+        :class:`iseg_widget.FolderQueue` (which may be given itself).
     method: one of :func:`iseg_widget.list_methods`, or a method from
         :func:`iseg_widget.load_method`. A name is loaded when the widget is first shown.
     mask: ``(H, W)`` existing mask that is to be corrected.
@@ -97,6 +101,9 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
     device: as in :func:`iseg_widget.load_method`.
     labels: class labels, or a mapping of labels to colours ``"#rrggbb"``.
     rule: how objects may overlap (see :class:`iseg_widget.Annotation`).
+    out: folder for the results of many images. Every change is saved there at once; the same call
+        goes on with the first image that is to do.
+    formats: of the masks of many images.
     opacity: of the mask, 0 to 1.
     show_views: draw the crops that the method looked at.
     height: of the picture on the page in CSS pixels; by default it follows the image's shape.
@@ -117,6 +124,7 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
     clicks = traitlets.Any((), read_only=True).tag(sync=True, to_json=clicks_to_json)
     method = traitlets.Any("").tag(sync=True)
     methods = traitlets.Any((), read_only=True).tag(sync=True)
+    images = traitlets.Int(0, read_only=True).tag(sync=True)
     options = traitlets.Any(None).tag(sync=True, to_json=options_to_json)
     image_size = traitlets.Any((0, 0), read_only=True).tag(sync=True)
     objects = traitlets.Any((), read_only=True)
@@ -140,6 +148,8 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
         device: str | torch.device = "auto",
         labels: Sequence[str] | Mapping[str, str] | None = None,
         rule: str = "allow",
+        out: str | os.PathLike[str] | None = None,
+        formats: str | Sequence[str] = ("png",),
         opacity: float = 0.5,
         show_views: bool = False,
         height: int | None = None,
@@ -151,7 +161,12 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
             raise ValueError(f"height must be at least {MIN_HEIGHT} pixels, got {height!r}")
         if options is not None:
             options = build_options(name, options)
-        if isinstance(image, Annotation):
+        queued = {"labels": labels or (DEFAULT_LABEL,), "rule": rule, "formats": formats}
+        album = album_of(image, out, queued)
+        if album is not None:
+            _nothing_else(mask=mask, truth=truth, ignore=ignore)
+            annotation = album.annotation
+        elif isinstance(image, Annotation):
             _nothing_else(mask=mask, truth=truth, ignore=ignore, labels=labels)
             annotation = image
         else:
@@ -169,8 +184,10 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
             publish=self._publish,
             failed=self._report,
         )
+        self._desk.album = album
         super().__init__()
         with self._holding():
+            self.set_trait("images", 0 if album is None else len(album.queue))
             self.set_trait("image_size", (shape[1], shape[0]))
             self.set_trait("methods", _method_titles(name, weights))
             self.set_trait("mask", frozen(self._desk.mask))
@@ -180,6 +197,8 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
             self.options = Done(getattr(method, "options", None) if options is None else options)
         self.opacity, self.show_views, self.height = float(opacity), bool(show_views), height
         self.on_msg(self._on_message)
+        if album is not None:
+            album.send = self._send_reply
 
     # What a person does, from Python
 
@@ -262,6 +281,7 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
         """Stop the worker and remove the widget from the page."""
         if hasattr(self, "_desk"):
             self._desk.worker.close()
+            self._close_queue()
         super().close()
 
     # Jobs
@@ -329,6 +349,7 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
         """Set the traits, on the worker's thread; a failing observer stops nothing else."""
         values: dict[str, Any] = {
             "clicks": state.clicks,
+            "image_size": state.image_size,
             "objects": state.objects,
             "mask": frozen(state.mask),
         }
@@ -399,7 +420,7 @@ def _nothing_else(**given: object) -> None:
     """Refuse what an annotation brings along itself."""
     for name, value in given.items():
         if value is not None:
-            raise ValueError(f"{name} cannot be given with an annotation, which has its own")
+            raise ValueError(f"{name} cannot be given with an annotation or with many images")
 
 
 def _method_name(method: object) -> str:

@@ -31,6 +31,7 @@ class Job:
     joins: whether it may be answered together with its neighbours that join as well.
     drops: whether cancelling drops it.
     waited: whether somebody waits for the outcome, and so gets its errors.
+    rev: the revision that the page showed when it asked; ``None`` for jobs from Python.
     outcome: result or exception, for those who wait.
     """
 
@@ -39,6 +40,7 @@ class Job:
     joins: bool = False
     drops: bool = False
     waited: bool = False
+    rev: int | None = None
     outcome: Future[Any] = field(default_factory=Future)
 
 

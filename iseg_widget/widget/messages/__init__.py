@@ -32,7 +32,7 @@ kind           fields                       meaning
 ``received``   ``id``                       the request is queued; sent at once by the handler, so
                                             that the page can tell a slow method from a dead kernel
 ``activity``   ``ids what``                 the worker does ``what`` (``load``, ``segment``,
-                                            ``replay``) for these requests; null: nothing to do
+                                            ``replay``, ``open``) for these requests; null: nothing
 ``picture``    ``id width height mime``     buffer: the encoded image. ``width`` and ``height`` are
                                             the image's own; a huge one is sent smaller
 ``result``     see :class:`Result`          the new state; buffers: the overlays
@@ -57,6 +57,7 @@ another revision says ``hello``. An empty box means no change and comes without 
 from __future__ import annotations
 
 from iseg_widget.widget.messages import objects as objects
+from iseg_widget.widget.messages import queue as queue
 from iseg_widget.widget.messages.base import Box, Message, ProtocolError, Reply, Request, parse
 from iseg_widget.widget.messages.core import (
     Activity,
