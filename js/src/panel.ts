@@ -73,6 +73,7 @@ const WORKING: Record<string, string> = {
   load: "Loading the model…",
   segment: "Segmenting…",
   replay: "Replaying the clicks…",
+  open: "Opening the image…",
 };
 
 const LOST =

@@ -58,6 +58,10 @@ describe("requests", () => {
       add_label: true,
       history: true,
       jump: true,
+      queue: true,
+      queue_go: true,
+      queue_mark: true,
+      queue_note: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });
