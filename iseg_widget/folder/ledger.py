@@ -96,7 +96,7 @@ class Ledger:
             place = folder / entry.image
             if entry.image not in asked and not place.exists():
                 missing.setdefault(place.name, []).append(entry)
-        taken = [entry.name for entry in self.entries]
+        taken = {folded(entry.name) for entry in self.entries}
         entries = []
         for path, image in wanted:
             known = by_path.get(image)
@@ -105,7 +105,7 @@ class Ledger:
                 known = replace(moved.pop(), image=image)
             if known is None:
                 known = Entry(image, name_for(path, taken))
-                taken.append(known.name)
+                taken.add(folded(known.name))
             entries.append(known)
         names = {entry.name for entry in entries}
         others = [entry for entry in self.entries if entry.name not in names]

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from iseg_widget.datasets.files import IMAGE_SUFFIXES
@@ -25,19 +25,20 @@ def natural(text: str) -> tuple[tuple[int | str, ...], str]:
     return tuple(int(p) if n % 2 else p.casefold() for n, p in enumerate(parts)), text
 
 
-def find_images(source: object, out: Path) -> tuple[Path, ...]:
+def find_images(source: object, results: Path) -> tuple[Path, ...]:
     """Return absolute paths of the images that ``source`` means, each once.
 
     A folder means its image files (not those of its sub-folders), a pattern (``**``: any depth)
     the image files that it matches; both in natural order, without hidden files and without what
-    lies in ``out``. A list is taken as it is, also with files that are not there.
+    lies in ``results``. A list is taken as it is, also with files that are not there.
 
     Raises
     ------
-    ValueError: there is no image, or one lies in the folder ``out`` itself, where files may be
-        written over it.
+    ValueError: there is no image, or one lies in the folder ``results`` itself, where files may
+        be written over it.
     TypeError: ``source`` is none of these.
     """
+    out = results.resolve()
     if isinstance(source, (str, os.PathLike)):
         found = _searched(Path(source).expanduser(), out)
     elif isinstance(source, (list, tuple)):
@@ -51,7 +52,8 @@ def find_images(source: object, out: Path) -> tuple[Path, ...]:
     images = tuple(dict.fromkeys(Path(os.path.abspath(path)) for path in found))  # noqa: PTH100
     if not images:
         raise ValueError(f"no image in {source!r}; {ACCEPTED} ({', '.join(IMAGE_SUFFIXES)})")
-    inside = [path for path in images if path.parent.resolve() == out.resolve()]
+    own = {folder for folder in {path.parent for path in images} if folder.resolve() == out}
+    inside = [path for path in images if path.parent in own]
     if inside:
         raise ValueError(
             f"the image {inside[0]} lies in the folder for the results, {out}; give another 'out'"
@@ -68,13 +70,15 @@ def _searched(path: Path, out: Path) -> list[Path]:
         candidates = [path]
         if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
             raise ValueError(f"no folder, pattern or image file: {str(path)!r}; {ACCEPTED}")
+    above = {folder: folder.resolve() for folder in {entry.parent for entry in candidates}}
+    kept = {f for f, real in above.items() if path.is_dir() or out not in (real, *real.parents)}
     images = [
         entry
         for entry in candidates
         if entry.suffix.lower() in IMAGE_SUFFIXES
         and not entry.name.startswith(".")
         and entry.is_file()
-        and (path == entry or out.resolve() not in entry.resolve().parents)
+        and (path == entry or entry.parent in kept)
     ]
     return sorted(images, key=lambda entry: natural(entry.as_posix()))
 
@@ -84,20 +88,19 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def name_for(path: Path, taken: Iterable[str]) -> str:
+def name_for(path: Path, taken: Container[str]) -> str:
     """Return the name of an image's files: its stem, or more of its path where that is taken.
 
-    File systems that ignore case are thought of. ``scan.jpg`` beside ``scan.png`` becomes
-    ``scan_png``, and ``b/scan.jpg`` beside ``a/scan.jpg`` ``b_scan``.
+    ``scan.jpg`` beside ``scan.png`` becomes ``scan_png``, and ``b/scan.jpg`` beside ``a/scan.jpg``
+    ``b_scan``. ``taken`` are names by :func:`folded`: file systems may ignore case.
     """
-    used = {folded(name) for name in taken} | RESERVED
     stem = path.stem
     ending = path.suffix[1:].lower()
     for wish in (stem, f"{stem}_{ending}", f"{path.parent.name}_{stem}"):
-        if folded(wish) not in used:
+        if folded(wish) not in taken and folded(wish) not in RESERVED:
             return wish
     number = 2
-    while folded(f"{stem}_{number}") in used:
+    while folded(f"{stem}_{number}") in taken:
         number += 1
     return f"{stem}_{number}"
 

@@ -283,6 +283,16 @@ class FolderQueue:
         """Return the paths that belong to an image."""
         return self._store.target(self.entry(index))
 
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What ``queue.json`` says of every image; the same object until that changes."""
+        return self._store.ledger.entries
+
+    @property
+    def problems(self) -> dict[int, str]:
+        """Why images cannot be worked on, by their places, as far as it is known."""
+        return dict(self._opened.problems)
+
     def problem(self, index: int) -> str | None:
         """Return why an image cannot be worked on, as far as it is known."""
         return self._opened.problems.get(index)

@@ -13,6 +13,7 @@ from typing import Any
 
 from iseg_widget.annotation import Annotation
 from iseg_widget.folder import FolderQueue
+from iseg_widget.folder.ledger import Entry
 from iseg_widget.folder.paths import common, relative
 from iseg_widget.widget.acting import Acting
 from iseg_widget.widget.actions import Ask, Swap, route
@@ -38,7 +39,7 @@ class Album:
         self.send: Callable[[Reply], None] | None = None
         self._lock = threading.Lock()
         self._notices: list[str] = []
-        self._told: tuple[messages.QueueEntry, ...] = ()
+        self._known: tuple[tuple[Entry, ...], dict[int, str]] = ((), {})
         self._last: messages.Queue | None = None
         root = common([item.path.parent for item in queue])
         self._files = [relative(item.path, root) for item in queue]
@@ -104,30 +105,34 @@ class Album:
 
     # What the page is told
 
-    def _entries(self) -> tuple[messages.QueueEntry, ...]:
+    def _news(self, *, whole: bool) -> tuple[messages.QueueEntry, ...]:
+        """Return what changed since this was asked last, or everything."""
+        (before, wrong_before) = self._known
+        (now, wrong) = self._known = (self.queue.entries, self.queue.problems)
+        if now is before and wrong == wrong_before and not whole:
+            return ()  # as after nearly every click
         return tuple(
             messages.QueueEntry(
-                index=item.index,
-                file=self._files[item.index],
-                status=item.status,
-                note=item.note,
-                problem=item.problem,
+                index=index,
+                file=file,
+                status=entry.status,
+                note=entry.note,
+                problem=wrong.get(index),
             )
-            for item in self.queue
+            for index, (file, entry) in enumerate(zip(self._files, now, strict=False))
+            if whole or entry is not before[index] or wrong.get(index) != wrong_before.get(index)
         )
 
     def state(self, id: str | None = None, *, whole: bool = False) -> messages.Queue:  # noqa: A002
         """Return what changed since this was asked last, or everything."""
         queue, error = self.queue, self.queue.error
-        entries, told = self._entries(), self._told
-        changed = tuple(e for e in entries if whole or not told or told[e.index] != e)
-        self._told = entries
+        whole = whole or not self._known[0]
         return messages.Queue(
             id=id,
             at=self.at,
-            count=len(entries),
-            whole=whole or not told,
-            images=changed,
+            count=len(queue),
+            whole=whole,
+            images=self._news(whole=whole),
             saved=queue.saved,
             trouble=None if error is None else str(error),
             closed=queue.closed,

@@ -374,9 +374,10 @@ export class View implements Host {
   #setHeight(): void {
     const { image } = this.store.state;
     const wanted = this.model.get("height");
-    const width = this.panel.stage.clientWidth;
-    // With many images the page stays where it is, whatever their shapes.
-    const shape = this.model.get("images") > 0 ? 0.62 : image.height / image.width;
+    // With many images the page stays where it is, whatever their shapes, and with any panel.
+    const many = this.model.get("images") > 0;
+    const width = (many ? this.panel.root : this.panel.stage).clientWidth;
+    const shape = many ? 0.62 : image.height / image.width;
     const natural = Math.min(520, Math.max(200, width * shape));
     this.panel.stage.style.height = `${Math.round(wanted ?? natural)}px`;
   }

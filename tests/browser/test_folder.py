@@ -16,27 +16,28 @@ from tests.browser.lab import Lab, Notebook
 from tests.browser.widget import Widget
 
 NAME = "folder.ipynb"
-CELLS = [
-    (
-        "import iseg_widget as iseg\nfrom pathlib import Path\nfrom PIL import Image\n"
-        "Path('photos').mkdir(exist_ok=True)\n"
-        "demo = iseg.datasets.load('demo')\n"
-        "for name in ('camera_man', 'chelsea_cat', 'rocket'):\n"
-        "    sample = demo[demo.names.index(name)]\n"
-        "    Image.fromarray(sample.image).save(f'photos/{name}.png')"
-    ),
-    (
-        "w = iseg.SegmentationWidget('photos', labels=['a', 'b'], out='masks', formats=['png', 'coco'])"
-        "\nw"
-    ),
-]
+PICTURES = """
+import iseg_widget as iseg
+from pathlib import Path
+from PIL import Image
+
+Path("photos").mkdir(exist_ok=True)
+demo = iseg.datasets.load("demo")
+for name in ("camera_man", "chelsea_cat", "rocket"):
+    sample = demo[demo.names.index(name)]
+    Image.fromarray(sample.image).save(f"photos/{name}.png")
+"""
+WIDGET = """
+w = iseg.SegmentationWidget("photos", labels=["a", "b"], out="masks", formats=["png", "coco"])
+w
+"""
 CLICKS = {"camera_man": (220, 200), "chelsea_cat": (200, 150)}
 
 
 @pytest.fixture
 def opened(server: Lab, open_notebook: Callable[[str], Notebook]) -> Notebook:
     notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(code) for code in CELLS],
+        cells=[nbformat.v4.new_code_cell(code) for code in (PICTURES, WIDGET)],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
     nbformat.write(notebook, server.folder / NAME)

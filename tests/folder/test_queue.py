@@ -4,6 +4,7 @@ import gc
 import json
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from PIL import Image
 
 from iseg_widget.annotation import Annotation
-from iseg_widget.export import from_coco, from_labelme, from_yolo, read_id_png
+from iseg_widget.export import from_coco, from_labelme, from_yolo, read_id_png, write_file
 from iseg_widget.folder import FolderQueue
+from iseg_widget.folder import pictures as pictures_module
 from tests.folder.made import DISKS, HEIGHT, WIDTH, draw, files, opened, pictures
 
 
@@ -136,15 +138,21 @@ class TestSaving:
                 fails()
             assert calls == [2]
 
+    def test_changes_are_saved_also_after_the_history_was_forgotten(self, photos: Path, out: Path):
+        with opened(photos, out) as queue:
+            annotation = queue[0].annotation
+            annotation.quietly(annotation.add_object)
+            assert queue.saved
+            annotation.forget_history()
+            annotation.add_object()
+            assert not queue.saved
+        assert len(json.loads((out / "a1.json").read_bytes())["objects"]) == 2
+
     def test_the_click_does_not_wait_for_the_disk(
         self, photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        import threading
-
-        from iseg_widget.folder import files as module
-
         go_on = threading.Event()
-        write = module.write_file
+        write = write_file
 
         def slow(path: Path, content: bytes) -> Path:
             assert threading.current_thread() is not threading.main_thread()
@@ -229,6 +237,36 @@ class TestSaving:
         for change in (annotation.add_object, queue[0].done, queue.next, queue[1].skip):
             with pytest.raises(ValueError, match="saves nothing any more: it was closed"):
                 change()
+
+
+class TestReadingAhead:
+    def test_the_next_image_is_decoded_meanwhile(
+        self, photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        read: list[tuple[str, bool]] = []
+        decode = pictures_module._decode
+
+        def noted(path: Path) -> pictures_module.Picture:
+            read.append((path.name, threading.current_thread() is threading.main_thread()))
+            return decode(path)
+
+        monkeypatch.setattr(pictures_module, "_decode", noted)
+        with opened(photos, out) as queue:
+            assert [item.index for item in queue.todo()] == [0, 1, 2]
+        assert read[:3] == [("a1.png", True), ("a2.png", False), ("a10.png", False)]
+
+    def test_an_image_that_changed_meanwhile_is_read_again(self, photos: Path, out: Path):
+        with opened(photos, out) as queue:
+            queue[0].annotation  # noqa: B018 - the next one is read ahead
+            (ahead,) = queue._opened._pictures._ahead.values()
+            assert ahead.result(30) is not None
+            Image.new("RGB", (7, 5)).save(photos / "a2.png")
+            assert queue[1].annotation.shape == (5, 7)
+
+    def test_huge_images_are_not(self, photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(pictures_module, "AHEAD_PIXELS", 10)
+        with opened(photos, out) as queue:
+            assert [item.annotation.shape for item in queue.todo()] == 3 * [(HEIGHT, WIDTH)]
 
 
 class TestFormats:
