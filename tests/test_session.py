@@ -601,3 +601,25 @@ def test_an_answer_to_another_state_is_refused():
         session.prepare([])
     with pytest.raises(ValueError, match="outside the image"):
         session.prepare([Click(99, 3)])
+
+
+def test_pixels_edited_by_hand_stay_when_an_earlier_click_is_moved_or_removed(session: Session):
+    session.click(8, 8)
+    session.click(20, 8)
+    drawn = session.mask
+    drawn[-3:, -3:] = True
+    drawn[8, 8] = False
+    session.edit(drawn)
+    session.move(1, 14, 8)
+    assert session.mask[8, 14]
+    assert not session.mask[8, 22]
+    assert session.mask[-3:, -3:].all()
+    assert not session.mask[8, 8]
+    session.remove(0)
+    assert not session.mask[8, 8]
+    assert not session.mask[8, 3]
+    assert session.mask[-3:, -3:].all()
+    assert session.mask[8, 14]
+    assert session.undo()
+    assert session.undo()
+    assert (session.mask == drawn).all()

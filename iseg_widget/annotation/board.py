@@ -114,9 +114,10 @@ class Board:
         """
         return self._realised(self._state(object_id)).copy()
 
-    def has_session(self, object_id: int | None = None) -> bool:
-        """Whether an object's session is there already, so that nothing is replayed to get it."""
-        return self._state(object_id).session is not None
+    def needs_replay(self, object_id: int | None = None) -> bool:
+        """Whether an object's session would have to be replayed from a file's log to be there."""
+        state = self._state(object_id)
+        return state.session is None and state.saved is not None
 
     def object_at(self, x: float, y: float) -> int | None:
         """Return the topmost visible object at ``(x, y)`` pixels; ``None`` where there is none."""

@@ -18,6 +18,30 @@ const PATHS = {
   images:
     '<rect x="2" y="4.5" width="9.5" height="9" rx="1"/><path d="M5 2.5h8a1 1 0 0 1 1 1V11M3.5 11.5 6 8.5l1.8 2 1.2-1.2 2 2.2"/>',
   note: '<path d="M3 2.75h10v7.5L10 13.25H3Z"/><path d="M10 13V10.25h2.75M5.5 5.75h5M5.5 8.25h3"/>',
+  box: '<rect x="2.5" y="3.5" width="11" height="9" rx="0.5" stroke-dasharray="2.4 1.6"/>',
+  scribble:
+    '<path d="M2 11.5c2.2-6.6 3.9-6.6 4.3-2.9.3 2.7 1.5 3.3 2.7.8C10.2 6.8 11.6 5.2 14 4.5"/><circle cx="4" cy="7" r=".4"/><circle cx="8" cy="10.4" r=".4"/><circle cx="11.6" cy="5.8" r=".4"/>',
+  brush:
+    '<path d="M13.5 2.5c-3 1.7-5 3.7-6.3 6l1.3 1.3c2.3-1.3 4.3-3.3 6-6.3Z"/><path d="M6.3 9.4c-1.6-.3-2.7.7-2.9 2-.1.9-.6 1.5-1.4 1.8 2.3.7 5 .2 5.4-2"/>',
+  eraser:
+    '<path d="m8.75 3.25 4 4-5.5 5.5h-2.5l-2-2a1 1 0 0 1 0-1.5Z"/><path d="m5.75 6.25 4 4M7 12.75h6.5"/>',
+  lasso:
+    '<ellipse cx="8" cy="6.25" rx="5.75" ry="3.75"/><path d="M4.25 9.25c-1.5.9-1.3 2.5.2 2.3 1.2-.2 1.5-1.2.7-2.1M4.75 11.5c.2 1 0 1.8-.8 2.5"/>',
+  polygon:
+    '<path d="M8 2.75 13.25 6.5l-2 6.5h-6.5l-2-6.5Z"/><g fill="currentColor"><circle cx="8" cy="2.75" r="1"/><circle cx="13.25" cy="6.5" r="1"/><circle cx="11.25" cy="13" r="1"/><circle cx="4.75" cy="13" r="1"/><circle cx="2.75" cy="6.5" r="1"/></g>',
+  fill: '<path d="m7 2.5 5.5 5.5-4.7 4.7a1.2 1.2 0 0 1-1.7 0L2.5 9.1a1.2 1.2 0 0 1 0-1.7Z"/><path d="M2.5 8.25h9.7M13.75 10.5c.7 1 1 1.6 1 2.1a1 1 0 0 1-2 0c0-.5.3-1.1 1-2.1Z"/>',
+  threshold:
+    '<path d="M2 12.5c3.5 0 4-9 6-9s2.5 9 6 9"/><path d="M2 8h12" stroke-dasharray="1.8 1.4"/>',
+  soft: '<circle cx="8" cy="8" r="2" fill="currentColor"/><circle cx="8" cy="8" r="3.9" opacity=".65"/><circle cx="8" cy="8" r="5.9" opacity=".35"/>',
+  select: '<path d="m3.5 2.5 9 5.25-4 1-1.75 3.75Z"/>',
+  objects: '<path d="m8 2 6 3-6 3-6-3Z"/><path d="m2 8 6 3 6-3"/><path d="m2 11 6 3 6-3"/>',
+  history:
+    '<path d="M2.5 8a5.5 5.5 0 1 0 1.75-4"/><path d="M4.5 1.75V4.5H1.75M8 5v3.25l2.25 1.5"/>',
+  hidden:
+    '<path d="M1.5 8s2.4-4.25 6.5-4.25S14.5 8 14.5 8 12.1 12.25 8 12.25 1.5 8 1.5 8Z"/><path d="m3 13 10-10"/>',
+  lock: '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 5 0v2"/>',
+  unlock:
+    '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 4.75-1"/>',
   close: '<path d="m4 4 8 8M12 4l-8 8"/>',
   warning: '<path d="M8 2.25 14.25 13H1.75Z"/><path d="M8 6.5v3M8 11.25v.2"/>',
 } as const;

@@ -54,15 +54,18 @@ export interface Scene {
   others: OthersOverlay;
 }
 
-/** Draw everything; `between` draws above the mask and below the clicks. */
-export function draw(scene: Scene, between: () => void): void {
+/**
+ * Draw everything; `between` draws above the mask and below the clicks, `mask` in the mask's place:
+ * false when it did not.
+ */
+export function draw(scene: Scene, between: () => void, mask: () => boolean): void {
   const { context, ratio, size, state } = scene;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, size.width, size.height);
   drawPicture(scene);
   if (state.showMask) {
     drawOthers(scene);
-    drawMask(scene);
+    if (!mask()) drawMask(scene);
   }
   if (state.showViews) drawViews(scene);
   between();
@@ -100,7 +103,8 @@ function drawOthers(scene: Scene): void {
   context.globalAlpha = 1;
 }
 
-function drawMask(scene: Scene): void {
+/** Draw the active object's mask and its contour. */
+export function drawMask(scene: Scene): void {
   const { context, overlay, state } = scene;
   if (overlay.canvas === null) return;
   if (state.opacity > 0) {

@@ -193,6 +193,7 @@ export class View implements Host {
     const next = this.#pictures.take(rev);
     if (next === null) return;
     this.#show(next.picture, next.image);
+    this.#tool?.left?.(); // a polygon that was begun, and the like
     this.store.dispatch({ type: "cursor", at: null });
     this.#fit();
   }
@@ -326,11 +327,12 @@ export class View implements Host {
 
   #onKey(event: KeyboardEvent): void {
     if (event.defaultPrevented || belongsToControl(event.target, event)) return;
-    const command = this.#keys.of(event);
-    if (command === null) return;
+    const taken = this.#tool?.key?.(event) ?? false;
+    const command = taken ? null : this.#keys.of(event);
+    if (!taken && command === null) return;
     event.preventDefault();
     event.stopPropagation();
-    command.run();
+    command?.run();
   }
 
   #hover(at: viewport.Point | null): void {
@@ -431,9 +433,10 @@ export class View implements Host {
       overlay: this.overlay,
       others: this.#others,
     };
-    draw(scene, () => {
+    const between = (): void => {
       for (const part of this.#parts) part.draw?.(scene);
-    });
+    };
+    draw(scene, between, () => this.#parts.some((part) => part.drawMask?.(scene)));
     this.#report();
   }
 

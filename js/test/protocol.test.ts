@@ -62,6 +62,15 @@ describe("requests", () => {
       queue_go: true,
       queue_mark: true,
       queue_note: true,
+      box: true,
+      scribble: true,
+      brush: true,
+      polygon: true,
+      fill: true,
+      threshold: true,
+      move_click: true,
+      remove_click: true,
+      soft: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });

@@ -321,7 +321,7 @@ describe("notes", () => {
     model.reply(queue({ images: [entry(0, { note: "<b>x</b>" })] }));
     await settle();
     expect(note().value).toBe("<b>x</b>");
-    press("t");
+    press("j");
     expect(document.activeElement).toBe(note());
     note().dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
     expect(document.activeElement).toBe(canvas());

@@ -62,7 +62,7 @@ def test_going_on_after_a_restart(opened: Notebook) -> None:
         masks[name] = opened.kernel.mask("w.mask")
         assert masks[name].any()
         if number == 2:
-            widget.key("t")
+            widget.key("j")
             opened.page.keyboard.type("a <b>cat</b>")
             opened.page.keyboard.press("Enter")
         widget.key(".")

@@ -79,6 +79,7 @@ def record() -> dict[str, Any]:
     with mock.patch.dict(registry._METHODS, known, clear=True):
         say("method", name="focalclock", options=None)
     _objects(say)
+    _tools(say)
     say("cancel")
     widget.close()
     _queue(requests, replies)
@@ -131,6 +132,23 @@ def _queue(requests: list[dict[str, Any]], replies: list[dict[str, Any]]) -> Non
         widget.close()
 
 
+def _tools(say: Callable[..., None]) -> None:
+    """Every tool beside the click."""
+    say("add_object", label=None)
+    say("soft", side=64)
+    say("box", x0=2.0, y0=1.0, x1=9.0, y1=8.0)
+    say("scribble", corners=[12.0, 3.0, 17.5, 3.0], positive=True)
+    say("brush", corners=[1.0, 10.0, 18.0, 10.0], radius=1.0, erase=False)
+    say("brush", corners=[9.0, 10.0], radius=1.0, erase=True)
+    say("polygon", corners=[0.0, 0.0, 4.0, 0.0, 0.0, 4.0], erase=False)
+    say("fill", x=1.0, y=1.0)
+    say("soft", side=64)
+    say("threshold", value=0.25)
+    say("move_click", index=0, x=6.0, y=5.0)
+    say("remove_click", index=0)
+    say("threshold", value=2.0)
+
+
 def malformed() -> list[dict[str, Any]]:
     """Requests that must be refused, each with a part of the reason."""
     good = {"id": "a", "rev": 0, "kind": "click", "x": 1.0, "y": 2.0, "positive": True}
@@ -146,6 +164,10 @@ def malformed() -> list[dict[str, Any]]:
         ({"id": "a", "rev": 0, "kind": "click", "x": 1.0, "y": 2.0}, "click: positive is missing"),
         ({"id": "a", "rev": 0, "kind": "method", "name": 3, "options": None}, "name cannot be 3"),
         ({"id": "a", "rev": 0, "kind": "hello", "picture": "yes"}, "picture cannot be 'yes'"),
+        (
+            {"id": "a", "rev": 0, "kind": "polygon", "corners": [0.0, 1.0, 2.0], "erase": False},
+            "corners cannot be [0.0, 1.0, 2.0]",
+        ),
     ]
     return [{"content": content, "reason": reason} for content, reason in cases]
 

@@ -58,6 +58,7 @@ from __future__ import annotations
 
 from iseg_widget.widget.messages import objects as objects
 from iseg_widget.widget.messages import queue as queue
+from iseg_widget.widget.messages import tools as tools
 from iseg_widget.widget.messages.base import Box, Message, ProtocolError, Reply, Request, parse
 from iseg_widget.widget.messages.core import (
     Activity,

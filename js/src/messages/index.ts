@@ -2,3 +2,4 @@
 
 import "./objects";
 import "./queue";
+import "./tools";

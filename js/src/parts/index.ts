@@ -2,7 +2,21 @@
 
 import { clicks } from "./clicks";
 import { core } from "./core";
+import { drawing } from "./drawing";
+import { history } from "./history";
+import { moving } from "./moving";
+import { objects } from "./objects";
 import type { MakePart } from "./part";
 import { queue } from "./queue";
+import { threshold } from "./threshold";
 
-export const PARTS: readonly MakePart[] = [clicks, queue, core];
+export const PARTS: readonly MakePart[] = [
+  clicks,
+  drawing,
+  moving,
+  core,
+  queue,
+  threshold,
+  objects,
+  history,
+];

@@ -103,7 +103,7 @@ export class QueueBar {
       class: "iseg-queue-note",
       placeholder: "Note",
       "aria-label": "Note about the image",
-      title: "Note about the image (T)",
+      title: "Note about the image (J)",
       autocomplete: "off",
       "data-testid": "iseg-queue-note",
     });

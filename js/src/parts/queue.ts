@@ -69,7 +69,7 @@ class QueuePart implements Part {
         label: "skip the image: to the next one to do",
         run: () => this.#mark("skipped", true),
       },
-      { id: "queue-note", keys: ["t"], label: "write a note", run: () => this.#bar.editNote() },
+      { id: "queue-note", keys: ["j"], label: "jot down a note", run: () => this.#bar.editNote() },
       {
         id: "queue-list",
         keys: ["i"],
