@@ -116,6 +116,11 @@ class Session:
         return self._truth
 
     @property
+    def ignore(self) -> NDArray[np.bool_] | None:
+        """``(H, W)`` bool pixels that the IoU leaves out, if some were given."""
+        return self._ignore
+
+    @property
     def initial_mask(self) -> NDArray[np.bool_] | None:
         """``(H, W)`` bool: the mask the session began with, if one was given."""
         return None if self._initial is None else self._initial.unpack()
@@ -352,6 +357,28 @@ class Session:
         other = copy.copy(self)
         other.restore(self.checkpoint())
         return other
+
+    def traced(self, index: int = -1) -> Step:
+        """Answer a step again, from the state before it, and record its trace.
+
+        The session stays as it is. A manual edit, which no method answered, is returned as it is.
+
+        Parameters
+        ----------
+        index: number of the step in :attr:`steps`; negative ones count from the end.
+
+        Raises
+        ------
+        ValueError: there is no such step.
+        """
+        count = len(self._timeline)
+        if not -count <= index < count:
+            raise ValueError(f"there is no step {index}: the session has {count}")
+        entry = self._timeline[index]
+        if not (entry.clicks or entry.action.box) or entry.step.trace:
+            return entry.step
+        scene = Scene(self._method, self._image, self._start, self._initial, trace=True)
+        return self._scored(scene.answer(self._timeline[: index % count], entry.action).step)
 
     def with_method(self, method: Method) -> Session:
         """Return a new session with the same image and the history replayed by ``method``."""

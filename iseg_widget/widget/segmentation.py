@@ -38,6 +38,7 @@ from iseg_widget.widget.desk import Desk, Given, Published, clicking
 from iseg_widget.widget.objects import ObjectActions
 from iseg_widget.widget.queue import QueueActions, album_of
 from iseg_widget.widget.scripting import ClickCallback, ScriptActions
+from iseg_widget.widget.teaching import TeachingActions
 from iseg_widget.widget.tools import ToolActions
 from iseg_widget.widget.traits import (
     TOOLS,
@@ -76,8 +77,8 @@ def _bundle(name: str, missing: str) -> str:
     return f"{path.read_text(encoding='utf-8') if path.is_file() else missing}\n"
 
 
-class SegmentationWidget(
-    ObjectActions, ToolActions, ScriptActions, QueueActions, anywidget.AnyWidget
+class SegmentationWidget(  # every base holds the commands of a feature
+    ObjectActions, ToolActions, TeachingActions, ScriptActions, QueueActions, anywidget.AnyWidget
 ):
     """Segment the objects of an image by clicking on them.
 

@@ -423,7 +423,7 @@ export class View implements Host {
     this.#frame = 0;
     const context = this.panel.canvas.getContext("2d");
     if (context === null || this.#size.width === 0) return;
-    const scene: Scene = {
+    let scene: Scene = {
       context,
       ratio: this.panel.canvas.width / this.#size.width,
       size: this.#size,
@@ -433,6 +433,7 @@ export class View implements Host {
       overlay: this.overlay,
       others: this.#others,
     };
+    for (const part of this.#parts) scene = part.scene?.(scene) ?? scene;
     const between = (): void => {
       for (const part of this.#parts) part.draw?.(scene);
     };

@@ -17,7 +17,14 @@ function keys(): Keys {
   const made = new Keys();
   const element = () => document.createElement("div");
   const side = { addTab: () => undefined };
-  const panel = { side, stage: element(), below: element(), addGroup: element };
+  const panel = {
+    side,
+    root: element(),
+    stage: element(),
+    canvas: element(),
+    below: element(),
+    addGroup: element,
+  };
   const state = { image: { width: 64, height: 48 }, tool: "positive", clicks: [] };
   const store = { state, subscribe: () => () => undefined };
   const model = { get: () => undefined, on: () => undefined, off: () => undefined };

@@ -71,6 +71,11 @@ describe("requests", () => {
       move_click: true,
       remove_click: true,
       soft: true,
+      explain: true,
+      step_mask: true,
+      options_form: true,
+      check_options: true,
+      difference: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });

@@ -64,8 +64,10 @@ const get = (id: string): HTMLElement => {
 };
 const canvas = (): HTMLCanvasElement => get("canvas") as HTMLCanvasElement;
 const root = (): HTMLElement => host.querySelector(".iseg-widget") as HTMLElement;
-const press = (key: string): boolean =>
-  canvas().dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+const press = (key: string, shiftKey = false): boolean =>
+  canvas().dispatchEvent(
+    new KeyboardEvent("keydown", { key, shiftKey, bubbles: true, cancelable: true }),
+  );
 const kinds = (): unknown[] => model.sent.map(({ kind }) => kind);
 
 /** Show the other image, as the kernel does. */
@@ -139,7 +141,7 @@ describe("the bar", () => {
     press("PageDown");
     await turn(1, 1);
     expect(get("queue-file").textContent).toBe(NAMES[1]);
-    expect(host.querySelector("img")).toBeNull();
+    expect(get("queue").querySelector("img")).toBeNull();
   });
 
   it("is not there with one image", () => {
@@ -201,7 +203,7 @@ describe("going on", () => {
   it("asks once while an image is under way", () => {
     press("PageDown");
     press("PageDown");
-    press(".");
+    press("k");
     expect(kinds().filter((kind) => kind === "queue_go" || kind === "queue_mark")).toHaveLength(1);
     expect((get("queue-done") as HTMLButtonElement).disabled).toBe(true);
   });
@@ -216,7 +218,7 @@ describe("going on", () => {
   });
 
   it("marks with keys and buttons", async () => {
-    press(".");
+    press("k");
     expect(model.last("queue_mark")).toMatchObject({ image: 0, status: "done", go_on: true });
     await turn(1, 1);
     get("queue-skip").click();
@@ -321,7 +323,7 @@ describe("notes", () => {
     model.reply(queue({ images: [entry(0, { note: "<b>x</b>" })] }));
     await settle();
     expect(note().value).toBe("<b>x</b>");
-    press("j");
+    press("c");
     expect(document.activeElement).toBe(note());
     note().dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
     expect(document.activeElement).toBe(canvas());
@@ -337,7 +339,7 @@ describe("the list", () => {
   };
 
   it("opens an image", async () => {
-    press("i");
+    press("C", true);
     expect(items().map((item) => item.textContent)).toEqual(NAMES.map((name, n) => n + 1 + name));
     expect(items()[0]?.getAttribute("aria-current")).toBe("true");
     items()[2]?.click();
@@ -357,7 +359,7 @@ describe("the list", () => {
       }),
     );
     await settle();
-    press("i");
+    press("C", true);
     const shown = () => items().map((item) => Number(item.dataset.image));
     for (const [filter, expected] of Object.entries({
       all: [0, 1, 2],
@@ -375,7 +377,7 @@ describe("the list", () => {
   });
 
   it("is walked through with the arrow keys", () => {
-    press("i");
+    press("C", true);
     items()[0]?.focus();
     items()[0]?.dispatchEvent(
       new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, cancelable: true }),
@@ -388,7 +390,7 @@ describe("the list", () => {
     const images = Array.from({ length: 3000 }, (_, index) => entry(index, { file: `${index}` }));
     model.reply(queue({ whole: true, images, at: 0, count: 3000 }));
     await settle();
-    press("i");
+    press("C", true);
     expect(items().length).toBeLessThan(1000);
     expect(host.textContent).toContain("more, before and after these");
   });

@@ -62,10 +62,10 @@ def test_going_on_after_a_restart(opened: Notebook) -> None:
         masks[name] = opened.kernel.mask("w.mask")
         assert masks[name].any()
         if number == 2:
-            widget.key("j")
+            widget.key("c")
             opened.page.keyboard.type("a <b>cat</b>")
             opened.page.keyboard.press("Enter")
-        widget.key(".")
+        widget.key("k")
         at(widget, f"{number + 1} / 3")
     assert len(heights) == 1, "the page jumped with the shapes of the images"
     assert not opened.kernel.mask("w.mask").any()
@@ -92,7 +92,7 @@ def test_going_on_after_a_restart(opened: Notebook) -> None:
     saved = json.loads((folder / "masks" / "chelsea_cat.json").read_text())
     assert len(saved["objects"][0]["log"]["actions"]) == 2
 
-    widget.key("i")
+    widget.key("Shift+C")
     items = widget.root.get_by_test_id("iseg-queue-item")
     expect(items).to_have_count(3)
     items.first.click()

@@ -21,7 +21,7 @@ from iseg_widget.folder import FolderQueue
 from iseg_widget.methods import registry
 from iseg_widget.widget.messages import Reply
 from iseg_widget.widget.segmentation import SegmentationWidget
-from tests.widget.fakes import DiskOptions, Disks, Mask, Page
+from tests.widget.fakes import DiskOptions, Disks, Mask, Page, registered
 
 PATH = Path(__file__).parent / "fixtures" / "messages.json"
 
@@ -80,6 +80,7 @@ def record() -> dict[str, Any]:
         say("method", name="focalclock", options=None)
     _objects(say)
     _tools(say)
+    _panels(say)
     say("cancel")
     widget.close()
     _queue(requests, replies)
@@ -149,6 +150,24 @@ def _tools(say: Callable[..., None]) -> None:
     say("threshold", value=2.0)
 
 
+def _panels(say: Callable[..., None]) -> None:
+    """What the panels of views, options and replay ask for."""
+    say("add_object", label=None)
+    say("explain", index=None)
+    say("click", x=5.0, y=5.0, positive=True)
+    say("click", x=9.0, y=6.0, positive=False)
+    say("explain", index=0)
+    say("explain", index=7)
+    say("step_mask", index=0)
+    say("step_mask", index=1)
+    with registered():
+        say("options_form")
+        say("check_options", method="disks", values={"radius": -1, "size": 3})
+        say("check_options", method="disks", values={"radius": 2})
+        say("difference", method="disks", values={"radius": 2})
+        say("difference", method="disks", values={"radius": 3})
+
+
 def malformed() -> list[dict[str, Any]]:
     """Requests that must be refused, each with a part of the reason."""
     good = {"id": "a", "rev": 0, "kind": "click", "x": 1.0, "y": 2.0, "positive": True}
@@ -163,6 +182,8 @@ def malformed() -> list[dict[str, Any]]:
         ({**good, "extra": 1}, "click: unknown field extra"),
         ({"id": "a", "rev": 0, "kind": "click", "x": 1.0, "y": 2.0}, "click: positive is missing"),
         ({"id": "a", "rev": 0, "kind": "method", "name": 3, "options": None}, "name cannot be 3"),
+        ({"id": "a", "rev": 0, "kind": "explain", "index": -1}, "explain: index cannot be -1"),
+        ({"id": "a", "rev": 0, "kind": "difference", "method": "ritm", "values": []}, "values"),
         ({"id": "a", "rev": 0, "kind": "hello", "picture": "yes"}, "picture cannot be 'yes'"),
         (
             {"id": "a", "rev": 0, "kind": "polygon", "corners": [0.0, 1.0, 2.0], "erase": False},

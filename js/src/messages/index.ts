@@ -1,5 +1,8 @@
 /** The messages of all features. */
 
+import "./ablation";
+import "./explain";
 import "./objects";
 import "./queue";
 import "./tools";
+import "./replay";

@@ -1,13 +1,16 @@
 /** The features of the widget, in the order of their buttons and of the list of keys. */
 
+import { ablation } from "./ablation";
 import { clicks } from "./clicks";
 import { core } from "./core";
 import { drawing } from "./drawing";
+import { explain } from "./explain";
 import { history } from "./history";
 import { moving } from "./moving";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
 import { queue } from "./queue";
+import { replay } from "./replay";
 import { threshold } from "./threshold";
 
 export const PARTS: readonly MakePart[] = [
@@ -19,4 +22,7 @@ export const PARTS: readonly MakePart[] = [
   threshold,
   objects,
   history,
+  explain,
+  ablation,
+  replay,
 ];

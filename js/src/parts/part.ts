@@ -33,6 +33,8 @@ export interface Part {
   tools?: readonly Tool[];
   /** Takes a press before the tool does, e.g. on something that can be moved. */
   grab?(at: Point, press: Press): Drag | null;
+  /** What is to be drawn instead of the present state, e.g. an earlier one. */
+  scene?(scene: Scene): Scene;
   /** Drawn above the mask, below the clicks. */
   draw?(scene: Scene): void;
   /** Draws the active object's mask in its own way: true; then the usual one is left out. */

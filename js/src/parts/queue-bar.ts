@@ -50,11 +50,11 @@ export class QueueBar {
       run("queue-previous"),
     );
     this.#next = button("queue-next", "Next image (Page ↓)", "forward", run("queue-next"));
-    this.#skip = worded("queue-skip", "Skip", "Skip the image (,)", run("queue-skip"));
+    this.#skip = worded("queue-skip", "Skip", "Skip the image (Shift + K)", run("queue-skip"));
     this.#done = worded(
       "queue-done",
       "Done",
-      "Done: to the next image to do (.)",
+      "Done: to the next image to do (K)",
       run("queue-done"),
     );
     this.#done.classList.add("iseg-queue-main");
@@ -103,7 +103,7 @@ export class QueueBar {
       class: "iseg-queue-note",
       placeholder: "Note",
       "aria-label": "Note about the image",
-      title: "Note about the image (J)",
+      title: "Note about the image (C)",
       autocomplete: "off",
       "data-testid": "iseg-queue-note",
     });
