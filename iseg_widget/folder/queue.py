@@ -71,7 +71,7 @@ class FolderQueue:
         are missing or unreadable stay in the queue with a :attr:`QueueItem.problem`.
     out: folder for the results, made if need be; none of the images may lie in it.
     labels: class labels, or a mapping of labels to colours. Labels that the folder knows already
-        keep their order, since exported files number them.
+        keep their order, since exported files number them. Default: those, else one, ``"object"``.
     method: answers clicks: a name (loaded when first needed), a method, methods by name, or
         ``None``: objects can only be drawn.
     rule: the overlap rule of new annotations; see :class:`iseg_widget.Annotation`.
@@ -98,7 +98,7 @@ class FolderQueue:
         images: Paths,
         out: str | os.PathLike[str],
         *,
-        labels: Sequence[str] | Mapping[str, str] = (DEFAULT_LABEL,),
+        labels: Sequence[str] | Mapping[str, str] | None = None,
         method: Methods = "focalclick",
         rule: str = "allow",
         formats: str | Sequence[str] = ("png",),
@@ -107,7 +107,7 @@ class FolderQueue:
         self.formats = check_formats(formats)
         self.rule = check_rule(rule)
         check_method(method)
-        given = with_colours(labels)
+        given = () if labels is None else with_colours(labels)
         paths = find_images(images, self.out)
         self._lock = threading.RLock()
         self._callbacks: list[Callable[[], object]] = []
@@ -120,7 +120,10 @@ class FolderQueue:
             _open_queues[self.out] = self
         self._opened = Opened(self, self._store, paths, method)
         try:
-            ledger = self._store.ledger.taking(paths, self.out).with_labels(given)
+            ledger = self._store.ledger.taking(paths, self.out)
+            if not (given or ledger.labels):
+                given = with_colours([DEFAULT_LABEL])
+            ledger = ledger.with_labels(given)
             self._store.begin(ledger)
         except BaseException:
             self.close()
@@ -261,6 +264,8 @@ class FolderQueue:
 
     def _change(self, index: int, **changes: Any) -> None:
         self._check_open()
+        if not 0 <= index < len(self):
+            raise ValueError(f"there is no image {index}: the queue has {len(self)}, from 0")
         self._store.change(lambda ledger: ledger.with_entry(index, **changes))
         self._tell()
 
@@ -359,8 +364,11 @@ class FolderQueue:
     def close(self, why: str = "it was closed") -> None:
         """Write what is to be written and let go of the folder; may be called again.
 
-        ``why`` is what those are told who change something later. Raises what went wrong.
+        ``why`` is what those are told who change something later. Raises what went wrong with
+        writing (``OSError``): the queue stays open then, and goes on trying.
         """
+        if self._closed is None:
+            self._store.flush()
         with self._lock:
             if self._closed is not None:
                 return

@@ -82,10 +82,11 @@ class Album:
                 break
         self._notices += passed
         annotation.stand_in = True
-        if not annotation.objects:
+        if not (annotation.objects or annotation.done or annotation.undone):
             annotation.quietly(lambda: _begin(annotation))
-        self.at, self.annotation = to, annotation
         queue.go(to)
+        self.at, self.annotation = to, annotation
+        self._changed()
         return annotation
 
     def mark(self, image: int, status: str, *, go_on: bool = True) -> Annotation:

@@ -167,7 +167,7 @@ class SegmentationWidget(  # every base holds the commands of a feature
             raise ValueError(f"height must be at least {MIN_HEIGHT} pixels, got {height!r}")
         if options is not None:
             options = build_options(name, options)
-        queued = {"labels": labels or (DEFAULT_LABEL,), "rule": rule, "formats": formats}
+        queued = {"labels": labels, "rule": rule, "formats": formats}
         album = album_of(image, out, queued)
         if album is not None:
             _nothing_else(mask=mask, truth=truth, ignore=ignore)

@@ -204,6 +204,33 @@ class TestSaving:
         queue.close()
         assert (out / "a1.json").exists()
 
+    def test_a_queue_that_cannot_write_stays_open(
+        self, photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        def fail(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        queue = opened(photos, out)
+        with monkeypatch.context() as patch:
+            patch.setattr("iseg_widget.annotation.annotation.write_file", fail)
+            draw(queue, 0)
+            for close in (queue.close, lambda: opened(photos, out)):
+                with pytest.raises(OSError, match="No space left"):
+                    close()
+            assert queue.closed is None
+            draw(queue, 0)
+        queue.close()
+        assert len(json.loads((out / "a1.json").read_bytes())["objects"]) == 2
+
+    def test_images_of_other_days_are_out_of_reach(self, photos: Path, out: Path):
+        with opened(photos, out) as queue:
+            queue[2].note = "n"
+        with opened([photos / "a1.png"], out) as queue:
+            for index in (-1, 1, 2):
+                with pytest.raises(ValueError, match="there is no image"):
+                    queue.set_note(index, "x")
+            assert [entry.note for entry in queue.entries] == ["", "", "n"]
+
     def test_undo_survives_a_look_at_the_neighbour(self, photos: Path, out: Path):
         with opened(photos, out) as queue:
             draw(queue, 0)
@@ -313,6 +340,14 @@ class TestFormats:
             assert not queue[0].annotation.unsaved
         assert (out / "yolo" / "classes.txt").read_text() == "cat\ndog\ncow\nemu\n"
         assert (out / "yolo" / "a1.txt").read_text().startswith("2 ")
+
+    def test_without_labels_those_of_the_folder_are_taken(self, photos: Path, out: Path):
+        with opened(photos, out, labels=None) as queue:
+            assert list(queue.labels) == ["object"]
+        with opened(photos, out.with_name("other")) as queue:
+            assert list(queue.labels) == ["cat", "dog"]
+        with opened(photos, out.with_name("other"), labels=None) as queue:
+            assert list(queue.labels) == ["cat", "dog"]
 
     def test_images_left_out_today_stay_in_the_file_of_all(self, photos: Path, out: Path):
         with opened(photos, out, formats="coco") as queue:

@@ -104,6 +104,17 @@ def test_masks_and_undo_are_there_when_one_comes_back(begin: Begin) -> None:
     assert not widget.mask.any()
 
 
+def test_removed_objects_can_be_had_back_later(begin: Begin) -> None:
+    widget, _, _ = begin()
+    widget.click(9, 9)
+    widget.remove_object(1)
+    widget.next()
+    widget.previous()
+    assert widget.objects == ()
+    assert widget.undo()
+    assert [info.clicks[0].x for info in widget.objects] == [9]
+
+
 def test_the_same_call_goes_on_where_one_stopped(begin: Begin) -> None:
     widget, page, _ = begin()
     page.click(9, 9)
