@@ -216,7 +216,7 @@ class Session:
             check_inside(click, self.shape)
         return PendingStep(
             tuple(clicks),
-            self._timeline[-1].state if self._timeline else self._start,
+            self._scene.state_after(self._timeline),
             self._timeline,
         )
 
@@ -410,9 +410,12 @@ class Session:
     # How it is done
 
     def _answer(self, timeline: Timeline, action: Action) -> Entry:
-        scene = Scene(self._method, self._image, self._start, self._initial, self.trace)
-        entry = scene.answer(timeline, action)
+        entry = self._scene.answer(timeline, action)
         return replace(entry, step=self._scored(entry.step))
+
+    @property
+    def _scene(self) -> Scene:
+        return Scene(self._method, self._image, self._start, self._initial, self.trace)
 
     @property
     def _usual_threshold(self) -> float:
@@ -427,6 +430,7 @@ class Session:
         self._undo.append(self._timeline)
         self._redo.clear()
         self._timeline = timeline
+        self._scene.forget(timeline)
 
     def _locate(self, index: int) -> tuple[int, int]:
         """Return (step, position within it) of a click."""

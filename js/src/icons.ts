@@ -44,6 +44,9 @@ const PATHS = {
     '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 4.75-1"/>',
   close: '<path d="m4 4 8 8M12 4l-8 8"/>',
   warning: '<path d="M8 2.25 14.25 13H1.75Z"/><path d="M8 6.5v3M8 11.25v.2"/>',
+  layers: '<path d="M8 2.5 14 6 8 9.5 2 6Z"/><path d="m2.75 9.25 5.25 3.1 5.25-3.1"/>',
+  robot:
+    '<rect x="3" y="5.5" width="10" height="7.5" rx="1.5"/><path d="M8 5.5V3M8 2.6v.1M6 8.6v.6M10 8.6v.6M6.25 11h3.5M1.5 8.5v2M14.5 8.5v2"/>',
 } as const;
 
 export type Icon = keyof typeof PATHS;

@@ -14,6 +14,8 @@ export interface Traits extends PageTraits {
   /** How many there are in the queue; 0: the widget has one image and no queue. */
   images: number;
   height: number | null;
+  /** The host runs cells again when the page sets a trait. */
+  reactive: boolean;
 }
 
 /** What the page may change; everything else is written by the kernel alone. */
@@ -22,6 +24,8 @@ export interface PageTraits {
   opacity: number;
   show_mask: boolean;
   show_views: boolean;
+  /** Revision of the latest result that this page asked for; set where the host is `reactive`. */
+  answered: number;
 }
 
 /** The part of anywidget's model that is used here. */

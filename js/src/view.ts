@@ -11,6 +11,7 @@ import { PARTS } from "./parts/index";
 import type { Host, Part, Tool } from "./parts/part";
 import { Pictures } from "./pictures";
 import { type Picture, type Reply, type RequestBody, type Result, toBytes } from "./protocol";
+import { Stopwatch } from "./stopwatch";
 import { activeObject, initialState, type State, Store, type TraitState } from "./store/state";
 import { type Drag, PointerInput, type Press } from "./tools/input";
 import * as viewport from "./viewport";
@@ -39,16 +40,14 @@ export class View implements Host {
   readonly #parts: readonly Part[];
   readonly #tools = new Map<string, Tool>();
   readonly #cleanups: (() => void)[] = [];
-  /** When each click was made, to tell how long its overlay took. */
-  readonly #clicked = new Map<string, number>();
+  /** How long the overlays of clicks take. */
+  readonly #stopwatch = new Stopwatch();
   readonly #pictures = new Pictures();
   #size: viewport.Size = { width: 0, height: 0 };
   #viewport: viewport.Viewport = { scale: 1, offsetX: 0, offsetY: 0 };
   /** Whether the picture follows the canvas' size. */
   #fitted = true;
   #frame = 0;
-  /** Clicks whose overlay the next frame shows. */
-  #arrived: string[] = [];
   /** Messages are taken one after another, because inflating is asynchronous. */
   #messages: Promise<void> = Promise.resolve();
   #closed = false;
@@ -149,6 +148,7 @@ export class View implements Host {
   }
 
   #queue(reply: Reply, buffers: readonly unknown[]): void {
+    this.#stopwatch.hear(reply);
     this.#messages = this.#messages
       .then(() => (this.#closed ? undefined : this.#take(reply, buffers)))
       .catch((error: unknown) => this.problem("Could not show the answer", String(error)));
@@ -158,7 +158,7 @@ export class View implements Host {
     if (reply.kind === "picture") return this.#takePicture(reply, buffers[0]);
     if (reply.kind === "result") return this.#takeResult(reply, buffers);
     if (reply.kind === "error" || reply.kind === "cancelled") {
-      for (const id of reply.ids) this.#clicked.delete(id);
+      this.#stopwatch.forget(reply.ids);
       this.panel.resetMethod(this.store.state);
     }
     this.store.dispatch({ type: "reply", reply });
@@ -217,7 +217,7 @@ export class View implements Host {
     this.#turnPage(reply.rev);
     this.#others.apply(reply, codes);
     this.#others.paint(reply.others, reply.objects);
-    this.#arrived.push(...reply.ids);
+    this.#stopwatch.ready(reply.ids);
     this.store.dispatch({ type: "reply", reply });
     const active = activeObject(this.store.state);
     if (active !== null) this.overlay.tint(rgb(active.colour));
@@ -255,7 +255,7 @@ export class View implements Host {
     // A hundredth of a pixel is plenty, and keeps the log readable.
     const click = { x: Math.round(at.x * 100) / 100, y: Math.round(at.y * 100) / 100, positive };
     const id = this.send({ kind: "click", ...click });
-    this.#clicked.set(id, time);
+    this.#stopwatch.start(id, time);
     this.store.dispatch({ type: "sent", click: { id, ...click } });
   }
 
@@ -282,7 +282,7 @@ export class View implements Host {
     } else if (this.#parts.some((part) => part.escape?.())) {
       this.redraw();
     } else if (state.pending.length > 0 || state.activity !== null) {
-      this.#clicked.clear();
+      this.#stopwatch.clear();
       this.send({ kind: "cancel" });
       this.store.dispatch({ type: "cancelled" });
     }
@@ -445,11 +445,12 @@ export class View implements Host {
   #report(): void {
     const { dataset } = this.panel.root;
     dataset.revision = String(this.overlay.rev);
-    const times = this.#arrived.flatMap((id) => this.#clicked.get(id) ?? []);
-    for (const id of this.#arrived.splice(0)) this.#clicked.delete(id);
-    if (times.length === 0) return;
-    const latency = performance.now() - Math.max(...times);
+    const timed = this.#stopwatch.drawn();
+    if (timed === null) return;
+    const { id, marks } = timed;
+    const latency = marks.drawn - marks.pressed;
     dataset.latencyMs = latency.toFixed(1);
     this.store.dispatch({ type: "drawn", latency });
+    if (marks.heard > 0) this.send({ kind: "timing", of: id, ...marks });
   }
 }

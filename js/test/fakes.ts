@@ -19,6 +19,8 @@ export class FakeModel implements Model {
     image_size: [20, 12],
     images: 0,
     height: null,
+    reactive: false,
+    answered: 0,
     tool: "positive",
     opacity: 0.5,
     show_mask: true,

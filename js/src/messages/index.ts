@@ -4,5 +4,6 @@ import "./ablation";
 import "./explain";
 import "./objects";
 import "./queue";
+import "./timing";
 import "./tools";
 import "./replay";

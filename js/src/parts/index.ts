@@ -10,8 +10,10 @@ import { moving } from "./moving";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
 import { queue } from "./queue";
+import { reactive } from "./reactive";
 import { replay } from "./replay";
 import { threshold } from "./threshold";
+import { timing } from "./timing";
 
 export const PARTS: readonly MakePart[] = [
   clicks,
@@ -25,4 +27,6 @@ export const PARTS: readonly MakePart[] = [
   explain,
   ablation,
   replay,
+  reactive,
+  timing,
 ];
