@@ -17,6 +17,7 @@ export class FakeModel implements Model {
     ],
     options: null,
     image_size: [20, 12],
+    images: 0,
     height: null,
     reactive: false,
     answered: 0,

@@ -10,6 +10,7 @@ import { moving } from "./moving";
 import { objects } from "./objects";
 import { opening } from "./opening";
 import type { MakePart } from "./part";
+import { queue } from "./queue";
 import { reactive } from "./reactive";
 import { replay } from "./replay";
 import { scissors } from "./scissors";
@@ -22,6 +23,7 @@ export const PARTS: readonly MakePart[] = [
   scissors,
   moving,
   core,
+  queue,
   threshold,
   objects,
   history,
