@@ -163,6 +163,12 @@ class Worker:
             return self._queue.committed
 
     @property
+    def cancelled(self) -> bool:
+        """Whether the running jobs were cancelled, and so far no :meth:`commit` came before."""
+        with self._queue.changed:
+            return self._queue.dropped
+
+    @property
     def queued(self) -> int:
         """Number of jobs that wait."""
         return len(self._queue.jobs)

@@ -25,10 +25,10 @@ from typing import Any, TypeVar
 import numpy as np
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from numpy.typing import NDArray
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
 
 from tests.browser import chromium
-from tests.browser.widget import Widget
+from tests.browser.widget import Comparison, Widget
 
 FLAGS = [
     "--no-sandbox",
@@ -344,6 +344,18 @@ class Notebook:
 
     def widget(self, index: int = 0) -> Widget:
         """The ``index``-th segmentation widget of the notebook, in view and idle."""
+        widget = Widget(self, self._show(index))
+        widget.wait()
+        return widget
+
+    def comparison(self, index: int = 0) -> Comparison:
+        """The ``index``-th widget of the notebook, which is a comparison, in view and idle."""
+        comparison = Comparison(self, self._show(index))
+        comparison.wait()
+        return comparison
+
+    def _show(self, index: int) -> Locator:
+        """Bring the ``index``-th output with a widget into view."""
         self.page.evaluate(  # Lab keeps cells that are out of view out of the page
             """async index => {
                 const type = 'application/vnd.jupyter.widget-view+json';
@@ -359,9 +371,7 @@ class Notebook:
             index,
         )
         cell = self.page.locator(".jp-Notebook .jp-Cell.jp-mod-active")
-        widget = Widget(self, cell.locator(".iseg-widget"))
-        widget.wait()
-        return widget
+        return cell.locator(".iseg-widget")
 
     def record(self, folder: Path) -> None:
         """Leave what there is to see: a screenshot, the page's console and the server's log."""

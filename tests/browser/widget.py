@@ -145,3 +145,15 @@ class Widget:
         page_x, page_y = self.position(x, y)
         column, row = round(page_x - box["x"]), round(page_y - box["y"])
         return picture[row - radius : row + radius + 1, column - radius : column + radius + 1]
+
+
+class Comparison(Widget):
+    """A comparison, as seen by the mouse over one of its panes (the agreement is the last)."""
+
+    def __init__(self, notebook: Notebook, root: Locator, pane: int = 0) -> None:
+        super().__init__(notebook, root)
+        self.canvas = root.get_by_test_id("iseg-canvas").nth(pane)
+
+    def pane(self, number: int) -> Comparison:
+        """The same comparison with the mouse over another pane."""
+        return Comparison(self.notebook, self.root, number)

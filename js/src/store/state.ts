@@ -64,6 +64,7 @@ export interface State {
 export type Event =
   | { type: "reply"; reply: Reply }
   | { type: "sent"; click: PendingClick }
+  | ({ type: "answered"; ids: readonly string[] } & Pick<State, "rev" | "clicks" | "history">)
   | { type: "cancelled" }
   | { type: "lost"; ids: readonly string[] }
   | { type: "drawn"; latency: number }
@@ -118,6 +119,10 @@ export function reduce(state: State, event: Event): State {
       return onReply(state, event.reply);
     case "sent":
       return { ...state, pending: [...state.pending, event.click] };
+    case "answered": {
+      const { rev, clicks, history } = event;
+      return { ...state, rev, clicks, history, pending: without(state.pending, event.ids) };
+    }
     case "cancelled":
       return { ...state, pending: [] };
     case "lost":
