@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import Notebook
+from tests.browser.test_access import barriers
 from tests.browser.widget import Widget
 
 CLICKS = [(180, 330), (225, 110)]
@@ -193,3 +196,25 @@ def close(widget: Widget, picture: object, x: int, y: int, colour: list[int]) ->
 
     patch = widget.patch(picture, x, y, radius=0).astype(int)  # type: ignore[arg-type]
     return bool(np.abs(patch - colour).max() < 30)
+
+
+def test_full_panels_have_no_barriers(notebook: Notebook, project_root: Path) -> None:
+    axe = project_root / "js/node_modules/axe-core/axe.min.js"
+    widget = clicked(notebook)
+    notebook.page.evaluate(f"{axe.read_text(encoding='utf-8')}\n;void 0")
+    widget.key("w")
+    get(widget, "views-card").first.wait_for(timeout=60 * SECONDS)
+    assert barriers(widget) == []
+    get(widget, "views-thumb").first.click()
+    assert barriers(widget) == []
+    widget.page.keyboard.press("Escape")
+    widget.key("a")
+    widget.root.locator("[data-option=r_tc] input").fill("99")
+    widget.page.keyboard.press("Enter")
+    get(widget, "option-problem").filter(has_text="got 99").wait_for()
+    widget.key("r")
+    get(widget, "replay-back").click()
+    get(widget, "moment").wait_for()
+    assert barriers(widget) == []
+    # What survives a reload of the page.
+    assert notebook.kernel.value("w.panel") == "options"
