@@ -136,6 +136,11 @@ class Session:
         return tuple(len(entry.clicks) for entry in self._timeline)
 
     @property
+    def actions(self) -> tuple[Action, ...]:
+        """What was done in each step."""
+        return tuple(entry.action for entry in self._timeline)
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """The steps of the current timeline."""
         return tuple(entry.step for entry in self._timeline)
@@ -361,7 +366,8 @@ class Session:
     def traced(self, index: int = -1) -> Step:
         """Answer a step again, from the state before it, and record its trace.
 
-        The session stays as it is. A manual edit, which no method answered, is returned as it is.
+        The session stays as it is. A step that no network answered (a manual edit, another
+        threshold) is returned as it is.
 
         Parameters
         ----------

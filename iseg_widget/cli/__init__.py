@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import iseg_widget
-from iseg_widget.cli import evaluating, reporting, segmenting, training
+from iseg_widget.cli import ablating, evaluating, reporting, segmenting, training
 
 PROGRAM = "iseg-widget"
 
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description="Interactive image segmentation by clicks.")
     parser.add_argument("--version", action="version", version=iseg_widget.__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for room in (segmenting, evaluating, reporting, training):
+    for room in (segmenting, evaluating, ablating, reporting, training):
         for name, command in room.COMMANDS.items():
             text = command.text
             added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:])

@@ -68,6 +68,7 @@ describe("requests", () => {
       move_click: true,
       remove_click: true,
       soft: true,
+      wire: true,
       explain: true,
       step_mask: true,
       options_form: true,

@@ -112,6 +112,7 @@ def _tools(say: Callable[..., None]) -> None:
     say("polygon", corners=[0.0, 0.0, 4.0, 0.0, 0.0, 4.0], erase=False)
     say("fill", x=1.0, y=1.0)
     say("soft", side=64)
+    say("wire", x0=2.0, y0=3.0, x1=9.0, y1=3.0)
     say("threshold", value=0.25)
     say("move_click", index=0, x=6.0, y=5.0)
     say("remove_click", index=0)

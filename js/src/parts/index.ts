@@ -11,12 +11,14 @@ import { objects } from "./objects";
 import type { MakePart } from "./part";
 import { reactive } from "./reactive";
 import { replay } from "./replay";
+import { scissors } from "./scissors";
 import { threshold } from "./threshold";
 import { timing } from "./timing";
 
 export const PARTS: readonly MakePart[] = [
   clicks,
   drawing,
+  scissors,
   moving,
   core,
   threshold,
