@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from iseg_widget.evaluation.report import Report as Report
     from iseg_widget.evaluation.runner import evaluate as evaluate
     from iseg_widget.explanation import explain as explain
+    from iseg_widget.folder import FolderQueue as FolderQueue
     from iseg_widget.methods.brs import BRSOptions as BRSOptions
     from iseg_widget.methods.brs import FBRSOptions as FBRSOptions
     from iseg_widget.methods.fca_net import FCANetOptions as FCANetOptions
@@ -48,6 +49,7 @@ _HOMES = {
     "FCANetOptions": "iseg_widget.methods.fca_net",
     "FocalClickOptions": "iseg_widget.methods.focalclick",
     "FocusCutOptions": "iseg_widget.methods.focuscut",
+    "FolderQueue": "iseg_widget.folder",
     "IAFPNOptions": "iseg_widget.methods.ia_fpn",
     "IFCNOptions": "iseg_widget.methods.ifcn",
     "RISNetOptions": "iseg_widget.methods.ris_net",
@@ -76,6 +78,7 @@ __all__ = [
     "FCANetOptions",
     "FocalClickOptions",
     "FocusCutOptions",
+    "FolderQueue",
     "IAFPNOptions",
     "IFCNOptions",
     "RISNetOptions",

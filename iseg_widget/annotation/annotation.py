@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from iseg_widget.annotation import file
 from iseg_widget.annotation.history import History
 from iseg_widget.annotation.objects import ObjectBoard
-from iseg_widget.annotation.state import placed, seen
+from iseg_widget.annotation.state import placed
 from iseg_widget.clicks import Click
-from iseg_widget.export import LabelledImage, LabelledMask, class_names, write_file
+from iseg_widget.export import LabelledImage, class_names, write_file
 from iseg_widget.export.labelled import DEFAULT_LABEL
 from iseg_widget.masks import as_mask
 from iseg_widget.protocol import Method, Step
@@ -53,6 +53,7 @@ class Annotation(ObjectBoard):
         those of a palette for people with colour-blindness, in order; they repeat after seven.
     rule: the overlap rule.
     file_name: the image's; default: that of the path, if one was given.
+    sha256: of the image's pixels (:func:`iseg_widget.annotation.file.image_sha256`), if known.
 
     Raises
     ------
@@ -160,12 +161,30 @@ class Annotation(ObjectBoard):
         and the logs of their sessions, methods with options and a fingerprint of the weights, and
         versions. The history of commands is not kept.
         """
-        content = file.Stored(
-            self.file_name, self.shape, self._fingerprint(), self._now, self._next_id
-        )
-        written = write_file(path, file.to_bytes(content, self._describe))
-        self._saved_revision = self._now.revision
-        return written
+        return self.saving()(path)
+
+    def saving(self) -> Callable[[str | os.PathLike[str]], Path]:
+        """Return what :meth:`save` would do now, to be called later and on any thread.
+
+        It takes no time; what is changed meanwhile does not get into the file.
+        """
+        now, next_id = self._now, self._next_id
+
+        def write(path: str | os.PathLike[str]) -> Path:
+            content = file.Stored(self.file_name, self.shape, self._fingerprint(), now, next_id)
+            written = write_file(path, file.to_bytes(content, self._describe))
+            self._saved_revision = now.revision
+            return written
+
+        return write
+
+    def on_change(self, callback: Callable[[], object] | None) -> None:
+        """Have ``callback()`` called after every command, undo and redo; ``None`` ends that.
+
+        It is called on the thread that made the change, and must not change the annotation. What
+        it raises, the one who made the change gets.
+        """
+        self._history.changed = callback
 
     @classmethod
     def load(
@@ -175,6 +194,8 @@ class Annotation(ObjectBoard):
         methods: Method | Mapping[str, Method] | None = None,
         *,
         check: bool = True,
+        labels: Mapping[str, str] | None = None,
+        sha256: str | None = None,
     ) -> Annotation:
         """Read what :meth:`save` wrote; the masks are those that were saved.
 
@@ -187,6 +208,8 @@ class Annotation(ObjectBoard):
             saved mask (other weights or options), the session takes that as a last edit. Objects
             whose method is not there keep mask and log; clicking on them raises.
         check: compare the SHA-256 of the image's pixels with the file's.
+        labels: with their colours, declared besides those of the file.
+        sha256: see :class:`Annotation`.
 
         Raises
         ------
@@ -194,7 +217,8 @@ class Annotation(ObjectBoard):
         """
         stored = file.read(path)
         known = {methods.name: methods} if isinstance(methods, Method) else dict(methods or {})
-        made = cls(image, next(iter(known.values()), None), file_name=stored.file_name)
+        first = next(iter(known.values()), None)
+        made = cls(image, first, file_name=stored.file_name, sha256=sha256)
         if made.shape != stored.shape:
             raise ValueError(
                 f"{path} belongs to an image of shape {stored.shape} (H, W), got {made.shape}"
@@ -205,7 +229,7 @@ class Annotation(ObjectBoard):
                 "check=False takes this one all the same"
             )
         made._methods, made._next_id = known, stored.next_id
-        made._history = History(stored.snapshot)
+        made._history = History(stored.snapshot.declaring(labels or {}))
         return made
 
     def to_labelled(self, file_name: str | None = None) -> LabelledImage:
@@ -214,13 +238,7 @@ class Annotation(ObjectBoard):
         Under the rule ``"top"`` each has the pixels that no later object covers, else its mask.
         ``file_name`` is the image's; default: :attr:`file_name`.
         """
-        states = self._now.objects
-        regions = seen(states) if self.rule == "top" else [state.region for state in states]
-        objects = tuple(
-            LabelledMask(region.mask(), state.label, state.name)
-            for region, state in zip(regions, states, strict=True)
-        )
-        return LabelledImage(file_name or self.file_name, self.shape, objects)
+        return file.labelled(self._now, self.shape, file_name or self.file_name)
 
     @classmethod
     def from_labelled(

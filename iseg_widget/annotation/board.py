@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +43,7 @@ class Board:
         labels: Sequence[str] | Mapping[str, str] = (DEFAULT_LABEL,),
         rule: str = "allow",
         file_name: str | None = None,
+        sha256: str | None = None,
     ) -> None:
         pixels = read_image(image)
         if isinstance(image, np.ndarray) and image.flags.writeable:
@@ -54,12 +55,17 @@ class Board:
         self.file_name = file_name
         self.method = method
         self._methods: Mapping[str, Method] = {}
+        self.stand_in = False
+        """Whether :attr:`method` answers for objects whose own method is not there.
+
+        They keep their masks, as after a change of weights (see :meth:`Annotation.load`).
+        """
         self._next_id = 1
         self._history = History(Snapshot(labels=with_colours(labels), rule=check_rule(rule)))
         self._saved_revision = 0
         self._blank: dict[int, Session] = {}
         self._described: dict[int, tuple[Method, dict[str, Any]]] = {}
-        self._sha256: str | None = None
+        self._sha256 = sha256
 
     # What is there
 
@@ -107,6 +113,11 @@ class Board:
         ``ValueError`` when no method is there for it.
         """
         return self._realised(self._state(object_id)).copy()
+
+    def needs_replay(self, object_id: int | None = None) -> bool:
+        """Whether an object's session would have to be replayed from a file's log to be there."""
+        state = self._state(object_id)
+        return state.session is None and state.saved is not None
 
     def object_at(self, x: float, y: float) -> int | None:
         """Return the topmost visible object at ``(x, y)`` pixels; ``None`` where there is none."""
@@ -165,7 +176,17 @@ class Board:
 
     def forget_history(self) -> None:
         """Begin the history anew with what is there; nothing is left to be undone."""
+        changed = self._history.changed
         self._history = History(self._now)
+        self._history.changed = changed
+
+    def quietly(self, do: Callable[[], object]) -> None:
+        """Have ``do()`` called without that anybody is told of what it changes."""
+        changed, self._history.changed = self._history.changed, None
+        try:
+            do()
+        finally:
+            self._history.changed = changed
 
     @property
     def undo_name(self) -> str | None:
@@ -259,6 +280,8 @@ class Board:
     def _begun(self, state: ObjectState) -> Session:
         made_by = None if state.saved is None else state.saved["method"]
         named = None if made_by is None else self._methods.get(made_by["name"])
+        if named is None and self.stand_in:
+            named = self.method
         method = state.method or (self.method if made_by is None else named)
         if method is None:
             drawn = "" if made_by is None else f", which was drawn with {made_by['name']!r}"

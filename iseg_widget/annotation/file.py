@@ -24,6 +24,7 @@ from iseg_widget.annotation.state import (
     check_rule,
     seen,
 )
+from iseg_widget.export import LabelledImage, LabelledMask
 from iseg_widget.images import RGB
 from iseg_widget.protocol import Method
 from iseg_widget.provenance import plain_options, versions, weights_fingerprint
@@ -93,6 +94,17 @@ def _object(state: ObjectState, describe: Callable[[Method], Mapping[str, Any]])
         "method": method,
         "log": state.log(),
     }
+
+
+def labelled(snapshot: Snapshot, shape: tuple[int, int], file_name: str) -> LabelledImage:
+    """Return the objects as :meth:`iseg_widget.annotation.Annotation.to_labelled` does."""
+    states = snapshot.objects
+    regions = seen(states) if snapshot.rule == "top" else [state.region for state in states]
+    objects = tuple(
+        LabelledMask(region.mask(), state.label, state.name)
+        for region, state in zip(regions, states, strict=True)
+    )
+    return LabelledImage(file_name, shape, objects)
 
 
 def read(path: str | os.PathLike[str]) -> Stored:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -26,6 +26,8 @@ class History:
         self.done: _Commands = []
         self._revision = now.revision
         self._grouping = False
+        self.changed: Callable[[], object] | None = None
+        """Called after every change; those of a group are one."""
 
     def commit(self, name: str, **changes: Any) -> None:
         """Change the present snapshot as the command ``name``."""
@@ -33,6 +35,7 @@ class History:
         self.done.append((name, self.now))
         self.undone.clear()
         self.now = replace(self.now, revision=self._revision, **changes)
+        self._tell()
 
     def amend(self, **changes: Any) -> None:
         """Change the present snapshot without a command; nothing is there to be undone."""
@@ -61,7 +64,12 @@ class History:
         name, snapshot = source.pop()
         target.append((name, self.now))
         self.now = snapshot
+        self._tell()
         return True
+
+    def _tell(self) -> None:
+        if self.changed is not None and not self._grouping:
+            self.changed()
 
     @contextmanager
     def group(self, name: str) -> Iterator[None]:
@@ -77,6 +85,7 @@ class History:
             self._grouping = outer
         if len(self.done) > depth:
             self.done[depth:] = [(name, self.done[depth][1])]
+            self._tell()
 
     def checkpoint(self) -> object:
         """Return where the history is, for :meth:`restore`."""
@@ -85,4 +94,7 @@ class History:
     def restore(self, checkpoint: object) -> None:
         """Go back to a checkpoint as if nothing had happened since."""
         now, done, undone = cast("tuple[Snapshot, Any, Any]", checkpoint)
+        same = now is self.now
         self.now, self.done, self.undone = now, list(done), list(undone)
+        if not same:
+            self._tell()

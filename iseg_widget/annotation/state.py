@@ -126,6 +126,12 @@ class Snapshot:
         ids = [state.id for state in self.objects]
         raise ValueError(f"there is no object {number!r}; the ids are {ids}")
 
+    def declaring(self, labels: Mapping[str, str]) -> Snapshot:
+        """Return the snapshot with labels added that it does not declare."""
+        known = dict(self.labels)
+        added = tuple(pair for pair in labels.items() if pair[0] not in known)
+        return replace(self, labels=(*self.labels, *added)) if added else self
+
     def info(self, state: ObjectState) -> AnnotatedObject:
         """Return an object as the user sees it."""
         colour = state.colour or dict(self.labels)[state.label]

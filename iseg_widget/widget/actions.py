@@ -39,10 +39,22 @@ class Act:
 
 @dataclass(frozen=True)
 class Ask:
-    """Look something up: changes nothing. ``answer`` gets the desk and the request's id."""
+    """Look something up: changes nothing. ``answer`` gets the desk and the request's id.
+
+    ``any_image``: the question is not about the image that the page shows.
+    """
 
     answer: Callable[[Desk, str], messages.Reply]
     title: str = "That did not work"
+    any_image: bool = False
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Work on another annotation, which ``find`` returns; the same one: it is shown again."""
+
+    find: Callable[[Desk], Annotation]
+    title: str = "The image was not opened"
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,13 @@ class Show:
     picture: bool
 
 
+def about_image(action: object) -> bool:
+    """Whether an action has to do with the pixels that the page showed when it asked for it."""
+    if isinstance(action, Ask):
+        return not action.any_image
+    return isinstance(action, (NewClick, Act))
+
+
 @dataclass(frozen=True)
 class TellCancelled:
     """Tell the page which requests were taken out of the queue."""
@@ -97,8 +116,9 @@ def route(cls: type[_R]) -> Callable[[Callable[[_R], object]], Callable[[_R], ob
 def job_of(request: messages.Request) -> Job:
     """Return the job that carries out a request of the page (``cancel`` is none: it overtakes)."""
     action = _ROUTES[type(request)](request)
-    shows = isinstance(action, (Show, Ask))
-    return Job(action, request.id, joins=isinstance(action, NewClick), drops=not shows)
+    shows = isinstance(action, (Show, Ask, Swap))
+    joins = isinstance(action, NewClick)
+    return Job(action, request.id, joins=joins, drops=not shows, rev=request.rev)
 
 
 @route(messages.Hello)

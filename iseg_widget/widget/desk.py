@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,20 @@ from iseg_widget.widget.actions import (
     Ask,
     NewClick,
     Show,
+    Swap,
     TellCancelled,
     UseMethod,
     WarmUp,
+    about_image,
 )
 from iseg_widget.widget.codec import encode_picture
 from iseg_widget.widget.messages import Activity
 from iseg_widget.widget.screen import Screen, Shown
 from iseg_widget.widget.timing import Passage, TimingLog, now
 from iseg_widget.widget.worker import Job, Worker
+
+if TYPE_CHECKING:
+    from iseg_widget.widget.queue import Album
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class Published:
     rule: str
     method: str | None
     options: Any
+    image_size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -118,15 +124,23 @@ class Desk:
         self.timing = TimingLog()
         self._aids: dict[type[Any], Any] = {}
         self._screen = Screen(annotation)
+        self._opened = 0  # first revision of the image
+        self.album: Album | None = None
+        """The images, when there are several."""
         self.worker = Worker(self.run)
 
     # What is there (any thread, while the worker waits)
 
     @property
     def session(self) -> Session | None:
-        """A copy of the active object's session; ``None`` until the method is loaded."""
+        """A copy of the active object's session; ``None`` where one would first have to be made.
+
+        That is so until the method is loaded, and on reopened objects until they are changed.
+        """
         annotation = self.annotation
         if annotation.method is None or annotation.active is None:
+            return None
+        if annotation.needs_replay():
             return None
         return annotation.session()
 
@@ -166,7 +180,12 @@ class Desk:
     def run(self, jobs: Sequence[Job]) -> None:
         """Carry out jobs that run together (several only if they are clicks)."""
         try:
-            self._dispatch(jobs)
+            jobs = self._of_this_image(jobs)
+            if jobs:
+                self._dispatch(jobs)
+            for job in jobs:
+                if not job.outcome.done():
+                    job.outcome.set_result(None)
         except CancelledError:
             left = _open(jobs)
             for job in left:
@@ -189,8 +208,10 @@ class Desk:
                 self._clicks(jobs)
             case Act() as act:
                 self._act(jobs[0], act)
-            case Ask(answer):
+            case Ask(answer=answer):
                 self._send(answer(self, jobs[0].id or ""))
+            case Swap(find):
+                self._swap(jobs[0], find)
             case UseMethod() as change:
                 self._change(jobs[0], change)
             case WarmUp():
@@ -201,19 +222,46 @@ class Desk:
                 self._told(ids, name)
             case other:
                 raise TypeError(f"nothing to do for {other!r}")
-        for job in jobs:
-            if not job.outcome.done():
-                job.outcome.set_result(None)
+
+    def _of_this_image(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Refuse what the page meant for an image that it still showed."""
+        late = [job for job in jobs if job.rev is not None and job.rev < self._opened]
+        late = [job for job in late if about_image(job.action)]
+        if late:
+            self._fail(late, ValueError("It was meant for the image that was open before."))
+        return [job for job in jobs if job not in late]
 
     def _show(self, name: str, *, picture: bool) -> None:
         if picture:
-            image = self.annotation.image
-            if self._picture is None:
-                self._picture = encode_picture(image)
-            mime, data = self._picture
-            height, width = image.shape[:2]
+            width, height, mime, data = self._encoded()
             self._send(messages.Picture(id=name, width=width, height=height, mime=mime, data=data))
         self._send(self._result((name,), None))
+
+    def _encoded(self) -> tuple[int, int, str, bytes]:
+        image = self.annotation.image
+        if self._picture is None:
+            self._picture = encode_picture(image)
+        height, width = image.shape[:2]
+        return (width, height, *self._picture)
+
+    def _swap(self, job: Job, find: Callable[[Desk], Annotation]) -> None:
+        self._busy([job], "open")
+        new, old = find(self), self.annotation
+        if new is not old:
+            new.method = old.method
+            self.annotation, self._picture = new, None
+            self._aids.clear()
+            self._screen = Screen(new, self._screen.rev + 1)
+            self._opened = self._screen.rev
+            width, height, mime, data = self._encoded()
+            self._send(
+                messages.queue.Opened(
+                    rev=self._opened, width=width, height=height, mime=mime, data=data
+                )
+            )
+        self._send(self._result(_ids([job]), None))
+        self._tell_state()
+        job.outcome.set_result(None)
 
     def _clicks(self, jobs: Sequence[Job]) -> None:
         good: list[Job] = []
@@ -370,6 +418,7 @@ class Desk:
                 rule=annotation.rule,
                 method=None if method is None else method.name,
                 options=None if method is None else method.options,
+                image_size=(annotation.shape[1], annotation.shape[0]),
             )
         )
 

@@ -44,8 +44,8 @@ def codes_of(annotation: Annotation) -> tuple[NDArray[np.uint8], tuple[int, ...]
 class Screen:
     """What was sent last; the next state is sent as the difference to it."""
 
-    def __init__(self, annotation: Annotation) -> None:
-        self.rev = 0
+    def __init__(self, annotation: Annotation, rev: int = 0) -> None:
+        self.rev = rev
         self._shown = self._look(annotation)
 
     @staticmethod

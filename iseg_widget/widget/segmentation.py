@@ -24,6 +24,7 @@ from iseg_widget.widget.actions import Act, TellCancelled, UseMethod, WarmUp, jo
 from iseg_widget.widget.codec import still_png
 from iseg_widget.widget.desk import Desk, Given, Published, clicking
 from iseg_widget.widget.objects import ObjectActions
+from iseg_widget.widget.queue import QueueActions, album_of
 from iseg_widget.widget.scripting import ClickCallback, ScriptActions
 from iseg_widget.widget.teaching import TeachingActions
 from iseg_widget.widget.threaded import MIN_HEIGHT, ThreadedWidget, bundle
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from iseg_widget.weights.registry import Weights
 
-PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views", "answered"})
+PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views", "panel", "answered"})
 """What the page may set; all other traits are written by the kernel alone."""
 
 
@@ -54,6 +55,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     TeachingActions,
     ScriptActions,
     TimingActions,
+    QueueActions,
     ThreadedWidget,
 ):
     """Segment the objects of an image by clicking on them.
@@ -70,7 +72,9 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     Parameters
     ----------
     image: path, PIL image, or array (see :mod:`iseg_widget.images`); or an
-        :class:`iseg_widget.Annotation` to go on with, which then belongs to the widget.
+        :class:`iseg_widget.Annotation` to go on with, which then belongs to the widget; or, with
+        ``out``, many images: a folder, a pattern or a list of files, see
+        :class:`iseg_widget.FolderQueue` (which may be given itself).
     method: one of :func:`iseg_widget.list_methods`, or a method from
         :func:`iseg_widget.load_method`. A name is loaded when the widget is first shown.
     mask: ``(H, W)`` existing mask that is to be corrected.
@@ -81,8 +85,13 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     device: as in :func:`iseg_widget.load_method`.
     labels: class labels, or a mapping of labels to colours ``"#rrggbb"``.
     rule: how objects may overlap (see :class:`iseg_widget.Annotation`).
+    out: folder for the results of many images. Every change is saved there at once; the same call
+        goes on with the first image that is to do.
+    formats: of the masks of many images.
     opacity: of the mask, 0 to 1.
     show_views: draw the crops that the method looked at.
+    panel: beside the picture: ``"objects"``, ``"history"``, ``"explain"`` (what the method looked
+        at), ``"options"``, or none.
     height: of the picture on the page in CSS pixels; by default it follows the image's shape.
 
     Raises
@@ -102,6 +111,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     clicks = traitlets.Any((), read_only=True).tag(sync=True, to_json=clicks_to_json)
     method = traitlets.Any("").tag(sync=True)
     methods = traitlets.Any((), read_only=True).tag(sync=True)
+    images = traitlets.Int(0, read_only=True).tag(sync=True)
     options = traitlets.Any(None).tag(sync=True, to_json=options_to_json)
     image_size = traitlets.Any((0, 0), read_only=True).tag(sync=True)
     objects = traitlets.Any((), read_only=True)
@@ -110,6 +120,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     opacity = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
     show_mask = traitlets.Bool(True).tag(sync=True)
     show_views = traitlets.Bool(False).tag(sync=True)
+    panel = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     # marimo runs the cells that use a widget again when the page sets a trait, and only then: so
     # there (``reactive``) the page sets ``answered`` to the revision that answers what it asked.
     reactive = traitlets.Bool(False, read_only=True).tag(sync=True)
@@ -129,8 +140,11 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
         device: str | torch.device = "auto",
         labels: Sequence[str] | Mapping[str, str] | None = None,
         rule: str = "allow",
+        out: str | os.PathLike[str] | None = None,
+        formats: str | Sequence[str] = ("png",),
         opacity: float = 0.5,
         show_views: bool = False,
+        panel: str | None = None,
         height: int | None = None,
     ) -> None:
         name = _method_name(method)
@@ -140,7 +154,12 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
             raise ValueError(f"height must be at least {MIN_HEIGHT} pixels, got {height!r}")
         if options is not None:
             options = build_options(name, options)
-        if isinstance(image, Annotation):
+        queued = {"labels": labels, "rule": rule, "formats": formats}
+        album = album_of(image, out, queued)
+        if album is not None:
+            _nothing_else(mask=mask, truth=truth, ignore=ignore)
+            annotation = album.annotation
+        elif isinstance(image, Annotation):
             _nothing_else(mask=mask, truth=truth, ignore=ignore, labels=labels)
             annotation = image
         else:
@@ -157,8 +176,10 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
             clicked=self._on_clicks,
             failed=self._report,
         )
+        self._desk.album = album
         super().__init__(self._desk.worker)
         with self._holding():
+            self.set_trait("images", 0 if album is None else len(album.queue))
             self.set_trait("image_size", (shape[1], shape[0]))
             self.set_trait("reactive", type(self.comm).__module__.startswith("marimo."))
             self.set_trait("methods", _method_titles(name, weights))
@@ -168,6 +189,9 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
             self.method = Done(name)
             self.options = Done(getattr(method, "options", None) if options is None else options)
         self.opacity, self.show_views, self.height = float(opacity), bool(show_views), height
+        self.panel = panel
+        if album is not None:
+            album.send = self._send_reply
 
     @classmethod
     def load(
@@ -261,6 +285,12 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
         """``(H, W, 3)`` uint8 RGB."""
         return self._desk.annotation.image
 
+    def close(self) -> None:
+        """Stop the worker, remove the widget from the page, and let go of a queue's folder."""
+        super().close()
+        if hasattr(self, "_desk"):
+            self._close_queue()
+
     # Jobs
 
     def _change(self, do: Callable[[Session], Any], name: str) -> Any:
@@ -292,6 +322,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     def _publish(self, state: Published) -> None:
         values: dict[str, Any] = {
             "clicks": state.clicks,
+            "image_size": state.image_size,
             "objects": state.objects,
             "mask": frozen(state.mask),
         }
@@ -345,7 +376,7 @@ def _nothing_else(**given: object) -> None:
     """Refuse what an annotation brings along itself."""
     for name, value in given.items():
         if value is not None:
-            raise ValueError(f"{name} cannot be given with an annotation, which has its own")
+            raise ValueError(f"{name} cannot be given with an annotation or with many images")
 
 
 def _methods_of(path: str | os.PathLike[str]) -> dict[str, Method]:

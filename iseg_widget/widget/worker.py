@@ -33,6 +33,7 @@ class Job:
     joins: whether it may be answered together with its neighbours that join as well.
     drops: whether cancelling drops it.
     waited: whether somebody waits for the outcome, and so gets its errors.
+    rev: the revision that the page showed when it asked; ``None`` for jobs from Python.
     outcome: result or exception, for those who wait.
     arrived, taken: when it was made and when the thread took it (:func:`.timing.now`).
     """
@@ -42,6 +43,7 @@ class Job:
     joins: bool = False
     drops: bool = False
     waited: bool = False
+    rev: int | None = None
     outcome: Future[Any] = field(default_factory=Future)
     arrived: float = field(default_factory=now)
     taken: float = 0.0

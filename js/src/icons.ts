@@ -11,6 +11,13 @@ const PATHS = {
   mask: '<path d="M1.5 8s2.4-4.25 6.5-4.25S14.5 8 14.5 8 12.1 12.25 8 12.25 1.5 8 1.5 8Z"/><circle cx="8" cy="8" r="1.9"/>',
   views:
     '<rect x="2" y="2.5" width="12" height="11" rx="1"/><rect x="7" y="7" width="4.5" height="4" stroke-dasharray="1.6 1.2"/>',
+  back: '<path d="M10 3 5 8l5 5"/>',
+  forward: '<path d="m6 3 5 5-5 5"/>',
+  check: '<path d="m3 8.5 3.25 3.25L13 5"/>',
+  skip: '<path d="m3 4 4.5 4L3 12ZM8.5 4 13 8l-4.5 4Z"/>',
+  images:
+    '<rect x="2" y="4.5" width="9.5" height="9" rx="1"/><path d="M5 2.5h8a1 1 0 0 1 1 1V11M3.5 11.5 6 8.5l1.8 2 1.2-1.2 2 2.2"/>',
+  note: '<path d="M3 2.75h10v7.5L10 13.25H3Z"/><path d="M10 13V10.25h2.75M5.5 5.75h5M5.5 8.25h3"/>',
   box: '<rect x="2.5" y="3.5" width="11" height="9" rx="0.5" stroke-dasharray="2.4 1.6"/>',
   scribble:
     '<path d="M2 11.5c2.2-6.6 3.9-6.6 4.3-2.9.3 2.7 1.5 3.3 2.7.8C10.2 6.8 11.6 5.2 14 4.5"/><circle cx="4" cy="7" r=".4"/><circle cx="8" cy="10.4" r=".4"/><circle cx="11.6" cy="5.8" r=".4"/>',

@@ -11,6 +11,8 @@ export interface Traits extends PageTraits {
   methods: [string, string][];
   options: Record<string, unknown> | null;
   image_size: [number, number];
+  /** How many there are in the queue; 0: the widget has one image and no queue. */
+  images: number;
   height: number | null;
   /** The host runs cells again when the page sets a trait. */
   reactive: boolean;
@@ -22,6 +24,8 @@ export interface PageTraits {
   opacity: number;
   show_mask: boolean;
   show_views: boolean;
+  /** Id of the open panel. */
+  panel: string | null;
   /** Revision of the latest result that this page asked for; set where the host is `reactive`. */
   answered: number;
 }

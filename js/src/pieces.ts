@@ -9,6 +9,7 @@ export const WORKING: Record<string, string> = {
   load: "Loading the model…",
   segment: "Segmenting…",
   replay: "Replaying the clicks…",
+  open: "Opening the image…",
 };
 
 export const LOST =

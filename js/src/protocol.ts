@@ -39,7 +39,7 @@ export type RequestBody = {
 
 export type Request = RequestBody & { id: string; rev: number };
 
-export type Activity = "load" | "segment" | "replay";
+export type Activity = "load" | "segment" | "replay" | "open";
 
 export interface Stats {
   /** Seconds the method itself took for the latest step. */
@@ -148,7 +148,7 @@ export interface Replies {
 
 export type Reply = Replies[keyof Replies];
 
-const ACTIVITIES: readonly unknown[] = ["load", "segment", "replay", null];
+const ACTIVITIES: readonly unknown[] = ["load", "segment", "replay", "open", null];
 
 type Fields = Record<string, unknown>;
 

@@ -19,7 +19,11 @@ export interface Side {
   addTab(tab: Tab): void;
   /** Open a panel, or close it when it is open. */
   toggle(id: string): void;
+  /** Open this panel, or (null or an id that there is not) none. */
+  show(id: string | null): void;
   close(): void;
+  /** Called with the id of the open panel when that is another one. */
+  changed: ((id: string | null) => void) | null;
 }
 
 export class SidePanel implements Side {
@@ -27,6 +31,7 @@ export class SidePanel implements Side {
   readonly #tabs = new Map<string, { tab: Tab; panel: HTMLElement; toggle: HTMLButtonElement }>();
   readonly #makeToggle: (tab: Tab) => HTMLButtonElement;
   #open: string | null = null;
+  changed: ((id: string | null) => void) | null = null;
 
   constructor(makeToggle: (tab: Tab) => HTMLButtonElement) {
     this.#makeToggle = makeToggle;
@@ -54,15 +59,17 @@ export class SidePanel implements Side {
   }
 
   toggle(id: string): void {
-    this.#show(this.#open === id ? null : id);
+    this.show(this.#open === id ? null : id);
   }
 
   close(): void {
-    this.#show(null);
+    this.show(null);
   }
 
-  #show(id: string | null): void {
+  show(wanted: string | null): void {
+    const id = wanted !== null && this.#tabs.has(wanted) ? wanted : null;
     const before = this.#open;
+    if (id === before) return;
     this.#open = id;
     for (const [name, { panel, toggle }] of this.#tabs) {
       panel.hidden = name !== id;
@@ -71,5 +78,6 @@ export class SidePanel implements Side {
     this.root.hidden = id === null;
     if (before !== null) this.#tabs.get(before)?.tab.shown?.(false);
     if (id !== null) this.#tabs.get(id)?.tab.shown?.(true);
+    this.changed?.(id);
   }
 }

@@ -9,6 +9,7 @@ import { inflate, Overlay } from "./overlay";
 import { Panel } from "./panel";
 import { PARTS } from "./parts/index";
 import type { Host, Part, Tool } from "./parts/part";
+import { Pictures } from "./pictures";
 import { type Picture, type Reply, type RequestBody, type Result, toBytes } from "./protocol";
 import { Stopwatch } from "./stopwatch";
 import { activeObject, initialState, type State, Store, type TraitState } from "./store/state";
@@ -41,7 +42,7 @@ export class View implements Host {
   readonly #cleanups: (() => void)[] = [];
   /** How long the overlays of clicks take. */
   readonly #stopwatch = new Stopwatch();
-  #picture: ImageBitmap | null = null;
+  readonly #pictures = new Pictures();
   #size: viewport.Size = { width: 0, height: 0 };
   #viewport: viewport.Viewport = { scale: 1, offsetX: 0, offsetY: 0 };
   /** Whether the picture follows the canvas' size. */
@@ -88,8 +89,7 @@ export class View implements Host {
     cancelAnimationFrame(this.#frame);
     for (const part of this.#parts) part.close?.();
     for (const cleanup of this.#cleanups.splice(0)) cleanup();
-    this.#picture?.close();
-    this.#picture = null;
+    this.#pictures.close();
     this.panel.root.remove();
   }
 
@@ -170,10 +170,32 @@ export class View implements Host {
     const blob = new Blob([toBytes(buffer)], { type: reply.mime });
     const picture = await createImageBitmap(blob);
     if (this.#closed) return picture.close();
-    this.#picture?.close();
-    this.#picture = picture;
-    this.store.dispatch({ type: "picture" });
+    this.#show(picture, { width: reply.width, height: reply.height });
     this.store.dispatch({ type: "connection", connection: "ready" });
+  }
+
+  openPicture(picture: ImageBitmap, image: viewport.Size, rev: number): void {
+    this.#pictures.keep(picture, image, rev);
+  }
+
+  #show(picture: ImageBitmap, image: viewport.Size): void {
+    this.#pictures.use(picture);
+    const before = this.store.state.image;
+    if (before.width !== image.width || before.height !== image.height) {
+      this.store.dispatch({ type: "traits", traits: { image } });
+      this.#fit();
+    }
+    this.store.dispatch({ type: "picture" });
+  }
+
+  /** The picture changes with its masks, so that nothing of one is ever seen on the other. */
+  #turnPage(rev: number): void {
+    const next = this.#pictures.take(rev);
+    if (next === null) return;
+    this.#show(next.picture, next.image);
+    this.#tool?.left?.(); // a polygon that was begun, and the like
+    this.store.dispatch({ type: "cursor", at: null });
+    this.#fit();
   }
 
   async #takeResult(reply: Result, buffers: readonly unknown[]): Promise<void> {
@@ -187,9 +209,12 @@ export class View implements Host {
     const follows = base === null || base === this.overlay.rev;
     if (!follows || !this.overlay.apply(reply, bits)) {
       // A message was missed: ask for the whole mask. A full one may already be on its way.
-      if (reply.rev > this.overlay.rev) this.send({ kind: "hello", picture: false });
+      // Of several images it may be another one by now.
+      const picture = this.model.get("images") > 0;
+      if (reply.rev > this.overlay.rev) this.send({ kind: "hello", picture });
       return;
     }
+    this.#turnPage(reply.rev);
     this.#others.apply(reply, codes);
     this.#others.paint(reply.others, reply.objects);
     this.#stopwatch.ready(reply.ids);
@@ -351,8 +376,11 @@ export class View implements Host {
   #setHeight(): void {
     const { image } = this.store.state;
     const wanted = this.model.get("height");
-    const width = this.panel.stage.clientWidth;
-    const natural = Math.min(520, Math.max(200, (width * image.height) / image.width));
+    // With many images the page stays where it is, whatever their shapes, and with any panel.
+    const many = this.model.get("images") > 0;
+    const width = (many ? this.panel.root : this.panel.stage).clientWidth;
+    const shape = many ? 0.62 : image.height / image.width;
+    const natural = Math.min(520, Math.max(200, width * shape));
     this.panel.stage.style.height = `${Math.round(wanted ?? natural)}px`;
   }
 
@@ -401,7 +429,7 @@ export class View implements Host {
       size: this.#size,
       view: this.#viewport,
       state: this.store.state,
-      picture: this.#picture,
+      picture: this.#pictures.shown,
       overlay: this.overlay,
       others: this.#others,
     };

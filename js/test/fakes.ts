@@ -17,6 +17,7 @@ export class FakeModel implements Model {
     ],
     options: null,
     image_size: [20, 12],
+    images: 0,
     height: null,
     reactive: false,
     answered: 0,
@@ -24,6 +25,7 @@ export class FakeModel implements Model {
     opacity: 0.5,
     show_mask: true,
     show_views: false,
+    panel: null,
   };
 
   get<K extends keyof Traits>(name: K): Traits[K] {

@@ -285,6 +285,26 @@ describe("options", () => {
   });
 });
 
+describe("the open panel", () => {
+  it("is told to the kernel, and follows it", async () => {
+    get("options-toggle").click();
+    expect(model.traits.panel).toBe("options");
+    model.set("panel", "explain");
+    expect(get("explain-panel").hidden).toBe(false);
+    expect(get("options-panel").hidden).toBe(true);
+    model.set("panel", "nothing of this kind");
+    expect(get("explain-panel").hidden).toBe(true);
+  });
+
+  it("is open again after a reload", () => {
+    model.traits.panel = "options";
+    close();
+    close = widget.render({ model, el: host });
+    expect(get("options-panel").hidden).toBe(false);
+    expect(kinds()).toContain("options_form");
+  });
+});
+
 it("leaves nothing behind", () => {
   close();
   expect(model.listeners).toBe(0);

@@ -56,6 +56,7 @@ def test_runs(
     (tmp_path / "results").symlink_to(FOLDER / "results", target_is_directory=True)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "1")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     resources = {"metadata": {"path": str(tmp_path)}}
     client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources)
     asyncio.run(client.async_execute())

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
@@ -183,6 +183,13 @@ class Page:
 
     def settle(self) -> None:
         assert self.widget._desk.worker.wait(20)
+
+    def wait_for(self, found: Callable[[], object], seconds: float = 20) -> None:
+        """Wait for what another thread has to say."""
+        end = time.monotonic() + seconds
+        while not found():
+            assert time.monotonic() < end, "it did not come"
+            time.sleep(0.01)
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [reply for reply in self.replies if reply["kind"] == kind]

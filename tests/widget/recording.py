@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
+from PIL import Image
 
+from iseg_widget.folder import FolderQueue
 from iseg_widget.methods import registry
 from iseg_widget.widget.messages import Reply
 from iseg_widget.widget.segmentation import SegmentationWidget
@@ -29,16 +32,11 @@ def rows(mask: Mask) -> list[str]:
     return ["".join("#" if value else "." for value in row) for row in mask]
 
 
-def record() -> dict[str, Any]:
-    """Have a short conversation and keep all of it."""
-    image = np.zeros((12, 20, 3), np.uint8)
-    truth = np.zeros((12, 20), bool)
-    truth[:, :9] = True
-    method = Disks(options=DiskOptions(3.0))
-    widget = SegmentationWidget(image, method, truth=truth)
+def _conversation(
+    widget: SegmentationWidget, requests: list[dict[str, Any]], replies: list[dict[str, Any]]
+) -> Callable[..., None]:
+    """Return a function that sends a request and keeps it with its replies."""
     page = Page(widget)
-    requests: list[dict[str, Any]] = []
-    replies: list[dict[str, Any]] = []
 
     def say(kind: str, **fields: Any) -> None:
         start = len(page.replies)
@@ -55,6 +53,19 @@ def record() -> dict[str, Any]:
                 entry["mask"] = rows(widget.mask)
             replies.append(entry)
 
+    return say
+
+
+def record() -> dict[str, Any]:
+    """Have a short conversation and keep all of it."""
+    image = np.zeros((12, 20, 3), np.uint8)
+    truth = np.zeros((12, 20), bool)
+    truth[:, :9] = True
+    method = Disks(options=DiskOptions(3.0))
+    requests: list[dict[str, Any]] = []
+    replies: list[dict[str, Any]] = []
+    widget = SegmentationWidget(image, method, truth=truth)
+    say = _conversation(widget, requests, replies)
     say("hello", picture=True)
     say("ping")
     say("click", x=5.0, y=6.25, positive=True)
@@ -76,6 +87,7 @@ def record() -> dict[str, Any]:
     say("timing", of="page.0", pressed=1.0, sent=2.0, heard=3.0, got=4.0, drawn=5.0)
     say("cancel")
     widget.close()
+    _queue(requests, replies)
     return {"image": {"width": 20, "height": 12}, "requests": requests, "replies": replies}
 
 
@@ -99,6 +111,30 @@ def _objects(say: Callable[..., None]) -> None:
     say("jump", done=4)
     say("change_object", object=1, **{**same, "locked": True})
     say("remove_object", object=1)
+
+
+def _queue(requests: list[dict[str, Any]], replies: list[dict[str, Any]]) -> None:
+    """Two images of three; what the queue says by itself is left out, and always saved."""
+    with tempfile.TemporaryDirectory() as name, mock.patch.object(FolderQueue, "saved", True):
+        paths = [Path(name) / "in" / f"{stem}.png" for stem in ("a", "<b>", "c")]
+        paths[0].parent.mkdir()
+        for grey, path in enumerate(paths):
+            Image.fromarray(np.full((12, 20, 3), grey, np.uint8)).save(path)
+        out, method = Path(name) / "out", Disks(options=DiskOptions(3.0))
+        widget = SegmentationWidget(paths, method, out=out, labels=["cat"])
+        album = widget._desk.album
+        assert album is not None
+        album.send = None
+        say = _conversation(widget, requests, replies)
+        say("hello", picture=True)
+        say("queue")
+        say("click", x=5.0, y=6.0, positive=True)
+        say("queue_note", image=0, note="<i>blurred</i>")
+        say("queue_mark", image=0, status="done", go_on=True)
+        say("queue_go", to=0, step=0)
+        say("queue_go", to=7, step=0)
+        say("queue")
+        widget.close()
 
 
 def _tools(say: Callable[..., None]) -> None:

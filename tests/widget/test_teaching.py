@@ -244,3 +244,14 @@ def test_a_cancelled_click_does_not_take_questions_along(clicked: Clicked) -> No
     threading.Timer(0.1, method.gate.set).start()
     page.settle()
     assert [reply["index"] for reply in page.of("step_mask") if reply["id"] == name] == [1]
+
+
+def test_the_open_panel_is_the_pages_and_pythons(make: Make) -> None:
+    widget, _, _ = make(panel="explain")
+    assert widget.panel == "explain"
+    widget.set_state({"panel": "options"})
+    assert widget.panel == "options"
+    widget.panel = None
+    assert widget.get_state("panel") == {"panel": None}
+    widget.set_state({"panel": 3})
+    assert widget.panel is None

@@ -32,7 +32,7 @@ kind           fields                       meaning
 ``received``   ``id``                       the request is queued; sent at once by the handler, so
                                             that the page can tell a slow method from a dead kernel
 ``activity``   ``ids what``                 the worker does ``what`` (``load``, ``segment``,
-                                            ``replay``) for these requests; null: nothing to do
+                                            ``replay``, ``open``) for these requests; null: nothing
 ``picture``    ``id width height mime``     buffer: the encoded image. ``width`` and ``height`` are
                                             the image's own; a huge one is sent smaller
 ``result``     see :class:`Result`          the new state; buffers: the overlays
@@ -59,6 +59,7 @@ from __future__ import annotations
 from iseg_widget.widget.messages import ablation as ablation
 from iseg_widget.widget.messages import explain as explain
 from iseg_widget.widget.messages import objects as objects
+from iseg_widget.widget.messages import queue as queue
 from iseg_widget.widget.messages import replay as replay
 from iseg_widget.widget.messages import timing as timing
 from iseg_widget.widget.messages import tools as tools

@@ -23,7 +23,7 @@ from iseg_widget.widget.messages.base import (
 )
 from iseg_widget.widget.messages.known import REQUESTS
 
-Activity = Literal["load", "segment", "replay"]
+Activity = Literal["load", "segment", "replay", "open"]
 
 
 @request(REQUESTS, picture=is_flag)

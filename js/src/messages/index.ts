@@ -3,6 +3,7 @@
 import "./ablation";
 import "./explain";
 import "./objects";
+import "./queue";
 import "./timing";
 import "./tools";
 import "./replay";

@@ -8,7 +8,9 @@ import { explain } from "./explain";
 import { history } from "./history";
 import { moving } from "./moving";
 import { objects } from "./objects";
+import { opening } from "./opening";
 import type { MakePart } from "./part";
+import { queue } from "./queue";
 import { reactive } from "./reactive";
 import { replay } from "./replay";
 import { scissors } from "./scissors";
@@ -21,6 +23,7 @@ export const PARTS: readonly MakePart[] = [
   scissors,
   moving,
   core,
+  queue,
   threshold,
   objects,
   history,
@@ -29,4 +32,5 @@ export const PARTS: readonly MakePart[] = [
   replay,
   reactive,
   timing,
+  opening,
 ];

@@ -61,6 +61,8 @@ export interface Host {
   owns(id: string | null): boolean;
   /** Click on the active object; `time` of the pointer's event. */
   click(at: Point, positive: boolean, time: number): void;
+  /** Another image: shown together with the result of that revision. The host closes it. */
+  openPicture(picture: ImageBitmap, image: Size, rev: number): void;
   setTrait<K extends keyof PageTraits>(name: K, value: PageTraits[K]): void;
   viewport(): Viewport;
   /** Show another part of the picture. */
