@@ -25,8 +25,8 @@ DEFAULT_THRESHOLD = 0.5
 """Of methods whose options name none."""
 
 
-RECENT = 24
-EVERY = 8
+RECENT = 16
+EVERY = 16
 
 
 @dataclass(eq=False)

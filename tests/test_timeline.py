@@ -31,7 +31,7 @@ def states(session: Session) -> list[bool]:
     return [entry.state is not None for entry in session._timeline]
 
 
-def test_recent_states_and_every_eighth_are_kept(session: Session) -> None:
+def test_recent_states_and_some_old_ones_are_kept(session: Session) -> None:
     kept = states(session)
     assert all(kept[-RECENT:])
     old = kept[:-RECENT]

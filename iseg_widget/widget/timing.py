@@ -2,11 +2,12 @@
 
 The kernel marks the passage of every click through it (:class:`Passage`, by
 :func:`time.perf_counter`); the page marks its own part (by ``performance.now()``) and sends its
-marks back when the overlay is drawn. The two clocks are aligned by the round trip of the
-acknowledgement: the handler sends ``received`` as soon as it runs, so for a request sent at ``s``
-and heard of at ``h`` (page's clock) that arrived at ``a`` (kernel's clock), the kernel's clock is
-ahead by ``a - (s + h) / 2``, wrong by at most half the round trip ``h - s``. Of the clicks of one
-view, the one with the shortest round trip decides.
+marks back when the overlay is drawn. The two clocks are aligned by round trips: no message comes
+before it was sent. The handler acknowledges a request as soon as it runs, so one sent at ``s`` and
+heard of at ``h`` (page's clock) that arrived at ``a`` (kernel's clock) tells that the kernel's
+clock is ahead by ``a - h`` at least and by ``a - s`` at most; the result narrows that from below.
+The middle of what all clicks of a view allow is taken, which is wrong by at most half the
+shortest round trip.
 
 ==============  ==================================================================================
 phase           from … to
@@ -147,13 +148,15 @@ class TimingLog:
     def ahead(self, view: str) -> float:
         """Return by how many seconds the kernel's clock is ahead of a view's."""
         trips = [
-            (marks.heard - marks.sent, self._kernel[name].arrived - (marks.sent + marks.heard) / 2)
+            (self._kernel[name], marks)
             for name, marks in self._page.items()
             if view_of(name) == view
         ]
         if not trips:
             raise ValueError(f"nothing is known of the view {view!r}")
-        return min(trips)[1]
+        least = max(max(k.arrived - page.heard, k.sent - page.got) for k, page in trips)
+        most = min(kernel.arrived - page.sent for kernel, page in trips)
+        return (least + most) / 2
 
     def stats(self, last: int | None = None) -> TimingStats:
         """Return the spread of each phase over the ``last`` clicks (default: all that are kept)."""
@@ -186,7 +189,7 @@ def _in_kernel(passage: Passage) -> dict[str, float]:
 
 
 def _around(passage: Passage, marks: PageMarks, ahead: float) -> dict[str, float]:
-    """Phases in the page and on the way; a way cannot take less than no time."""
+    """Phases in the page and on the way, which cannot be negative, though clocks drift."""
     return {
         "page": marks.sent - marks.pressed,
         "request": max(0.0, passage.arrived - ahead - marks.sent),

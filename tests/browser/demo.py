@@ -72,10 +72,12 @@ def main() -> int:
             min_clicks=arguments.min_clicks,
         )
         notebook.page.screenshot(path=arguments.out / "screenshot.png")
+        stats = notebook.kernel.text("str(w.stats())")
         Image.fromarray(notebook.kernel.mask("w.mask")).save(arguments.out / "mask.png")
     reached = next((n for n, value in enumerate(ious, 1) if value >= arguments.goal), None)
     print(f"IoU {ious[-1]:.3f} after {len(ious)} clicks; {arguments.goal} reached at {reached}")
     print(f"click to overlay: median {statistics.median(latencies):.0f} ms")
+    print(stats)
     print(f"pictures: {arguments.out / 'screenshot.png'}, {arguments.out / 'mask.png'}")
     return 0 if reached is not None else 1
 

@@ -55,7 +55,7 @@ def test_reload_redraws_all_objects_as_text_and_asks_nobody_else(notebook: Noteb
 def test_two_widgets_keep_their_keys_and_clicks_apart(notebook: Notebook) -> None:
     notebook.add_cell("v = iseg.SegmentationWidget(sample.image)\nv")
     second = notebook.widget(1)
-    second.click(*OBJECT)
+    latency = second.click(*OBJECT)
     second.key("x")
     first = notebook.widget(0)
     first.key("m")
@@ -64,6 +64,16 @@ def test_two_widgets_keep_their_keys_and_clicks_apart(notebook: Notebook) -> Non
     assert kernel.value("[w.tool, v.tool]") == ["positive", "negative"]
     assert kernel.value("[w.show_mask, v.show_mask]") == [False, True]
     assert kernel.value("[len(w.clicks), len(v.clicks)]") == [0, 1]
+
+    # Where the time of the click went: the page's marks have come back, and the phases add up.
+    phases = kernel.value("{name: spread.last for name, spread in v.stats().phases.items()}")
+    total = phases.pop("total")
+    assert kernel.value("[w.stats().clicks, v.stats().clicks]") == [0, 1]
+    assert abs(total - latency) < 0.2
+    assert abs(sum(phases.values()) - total) < 1
+    assert min(phases.values()) >= 0
+    notebook.widget(1)
+    assert "click to mask:" in (second.root.get_by_test_id("iseg-timing").get_attribute("title"))
 
 
 def test_after_a_restart_the_log_brings_the_session_back(notebook: Notebook) -> None:

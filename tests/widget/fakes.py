@@ -139,11 +139,12 @@ class Page:
 
     def _draw(self, result: Mapping[str, Any], buffers: Sequence[bytes]) -> None:
         width, height = result["grid"]
-        if result["base"] is None:
-            self.mask = np.zeros((height, width), bool)
-        elif result["base"] != self.rev or self.mask is None:
+        bases = {result["base"], result["others"]["base"]} - {None}
+        if bases and (self.mask is None or bases != {self.rev}):
             self.send("hello", picture=False)
             return
+        if result["base"] is None or self.mask is None:
+            self.mask = np.zeros((height, width), bool)
         x0, y0, x1, y1 = result["box"]
         named = dict(zip(result["buffers"], buffers, strict=True))
         if "mask" in named:

@@ -189,6 +189,7 @@ class Conversation:
     method: Disks
     page: Page
     sent: list[Sent] = field(default_factory=list)
+    count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -208,8 +209,8 @@ class Conversation:
         content = message
         if isinstance(message, dict):
             with self._lock:
-                self.page.count += 1
-                name = f"page.{self.page.count}"
+                self.count += 1
+                name = f"talk.{self.count}"
             content = {"id": name, "rev": max(self.page.rev, 0), **message}
             if _is_id(content["id"]):  # ids are unique in a view: that is the page's promise
                 content["id"] = name
