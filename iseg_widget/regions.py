@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 
 from iseg_widget.masks import Box, Mask, PackedMask, box_of, rle_decode, rle_encode
 from iseg_widget.views import cut, intersect, whole
+
+COARSE = 8
+"""From one pixel in this many on, looking bits up one by one beats unpacking all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,37 @@ class Region:
             cut(out, _within(common, box))[:] = cut(self.crop(), _within(common, self.box))
         return out
 
+    def sampled(self, rows: range, columns: range) -> Mask:
+        """Return the pixels where rows and columns of the image cross, bool.
+
+        Both are increasing. On a coarse grid the others are not even unpacked.
+        """
+        out = np.zeros((len(rows), len(columns)), bool)
+        if self.box is None or self.packed is None:
+            return out
+        x0, y0, x1, y1 = self.box
+        across, down = _inside(columns, x0, x1), _inside(rows, y0, y1)
+        inner_rows, inner_columns = rows[down], columns[across]
+        if rows.step * columns.step < COARSE:
+            crop = self.crop()
+            found = crop[inner_rows.start - y0 : inner_rows.stop - y0 : rows.step]
+            out[down, across] = found[
+                :, inner_columns.start - x0 : inner_columns.stop - x0 : columns.step
+            ]
+            return out
+        bits = np.frombuffer(zlib.decompress(self.packed.data), np.uint8)
+        starts = (np.array(inner_rows, np.int64) - y0) * (x1 - x0)
+        places = starts[:, None] + (np.array(inner_columns, np.int64) - x0)
+        out[down, across] = (bits[places >> 3] >> (7 - (places & 7)).astype(np.uint8)) & 1
+        return out
+
     def mask(self) -> Mask:
         """Return the ``(H, W)`` bool mask."""
         return self.window(whole(self.shape))
+
+    def unpack(self) -> Mask:
+        """Return the ``(H, W)`` bool mask (see :class:`iseg_widget.protocol.StoredMask`)."""
+        return self.mask()
 
     def holds(self, row: int, column: int) -> bool:
         """Whether a pixel belongs to the region."""
@@ -143,6 +175,13 @@ class Region:
         strip = [start - x0 * height, *inner, x1 * height - stop]
         columns = rle_decode({"size": [height, x1 - x0], "counts": strip})
         return cls.pasted(columns, (x0, 0), shape)
+
+
+def _inside(places: range, low: int, high: int) -> slice:
+    """Return which of increasing places lie in ``low..high``."""
+    return slice(
+        *(min(len(places), max(0, -(-(end - places.start) // places.step))) for end in (low, high))
+    )
 
 
 def union(regions: Iterable[Region]) -> Region:

@@ -14,6 +14,7 @@ from iseg_widget.clicks import Click, check_inside
 from iseg_widget.images import read_image
 from iseg_widget.masks import PackedMask, as_mask, iou, rle_decode, rle_encode
 from iseg_widget.protocol import Method, State, Step
+from iseg_widget.regions import Region
 
 LOG_VERSION = 1
 
@@ -147,6 +148,14 @@ class Session:
         if self._timeline:
             return self._timeline[-1].step.mask
         return np.zeros(self.shape, bool) if self._initial is None else self._initial.unpack()
+
+    @property
+    def region(self) -> Region:
+        """The current mask cut to its box: what it costs does not grow with the image."""
+        packed = self._timeline[-1].step.packed if self._timeline else self._initial
+        if packed is None:
+            return Region(self.shape)
+        return packed if isinstance(packed, Region) else Region.of(packed.unpack())
 
     @property
     def probability(self) -> NDArray[np.float32]:

@@ -93,3 +93,15 @@ def test_nothing_to_unite():
 def test_run_lengths_that_do_not_fit(rle: dict[str, object], message: str):
     with pytest.raises(ValueError, match=message):
         Region.from_rle(rle, SHAPE)
+
+
+@given(
+    masks,
+    st.builds(range, st.integers(0, 5), st.integers(0, 6), st.integers(1, 4)),
+    st.builds(range, st.integers(0, 8), st.integers(0, 9), st.integers(1, 6)),
+)
+def test_sampled_on_a_grid(mask: NDArray[np.bool_], rows: range, columns: range):
+    region = Region.of(mask)
+    expected = mask[np.ix_(list(rows), list(columns))]
+    np.testing.assert_array_equal(region.sampled(rows, columns), expected)
+    np.testing.assert_array_equal(region.unpack(), mask)

@@ -98,7 +98,7 @@ class Annotation(ObjectBoard):
         after = session.steps
         if len(before) != len(after) or any(a is not b for a, b in zip(before, after, strict=True)):
             state = self._unlocked(object_id)
-            answered = Region.of(session.mask)
+            answered = session.region
             new = replace(state, session=session, region=answered)
             objects = placed(self._now.objects, new, answered, self.rule)
             self._history.commit(name, objects=objects)
@@ -121,7 +121,7 @@ class Annotation(ObjectBoard):
             self._set("method", state, method=method, session=None, saved=None)
             return
         session = replay(method, self._image, log)
-        answered = Region.of(session.mask)
+        answered = session.region
         new = replace(
             state, method=method, session=session, saved=None, region=answered, ahead=False
         )

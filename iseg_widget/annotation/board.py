@@ -216,7 +216,7 @@ class Board:
         if state.session is not None and not state.ahead:
             return state.session
         session = self._begun(state) if state.session is None else state.session.copy()
-        if Region.of(session.mask) != state.region:
+        if session.region != state.region:
             session.edit(state.region.mask())
         new = replace(state, session=session, saved=None, ahead=False)
         self._history.amend(

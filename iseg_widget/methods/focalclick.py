@@ -27,7 +27,6 @@ from torch import Tensor
 from iseg_widget.clicks import Click, check_step, to_array
 from iseg_widget.encode import disks
 from iseg_widget.images import Pyramid
-from iseg_widget.masks import PackedMask
 from iseg_widget.methods.focalclick_published import PublishedRules
 from iseg_widget.methods.focalclick_rules import (
     CoarseAnswer,
@@ -41,6 +40,7 @@ from iseg_widget.methods.focalclick_rules import (
 )
 from iseg_widget.networks.focalclick import Coarse, FocalClickNetwork, NetworkInput, Refined
 from iseg_widget.protocol import Step, Trace, View
+from iseg_widget.regions import Region
 from iseg_widget.sampling import SAMPLINGS
 from iseg_widget.views import Box, Layers, mask_layers, sigmoid
 
@@ -76,11 +76,11 @@ class FocalClick:
         shape = (image.shape[0], image.shape[1])
         existing = np.zeros(shape, bool) if mask is None else mask
         soft = Layers(shape) if mask is None else mask_layers(mask)
-        return State(Pyramid(image), (), soft, PackedMask.pack(existing), merging=mask is not None)
+        return State(Pyramid(image), (), soft, Region.of(existing), merging=mask is not None)
 
     def edit(self, state: State, mask: NDArray[np.bool_]) -> tuple[State, Step]:
         """Take the user's mask; later clicks merge into it (Sec. 3.2)."""
-        edited = replace(state, soft=mask_layers(mask), packed=PackedMask.pack(mask), merging=True)
+        edited = replace(state, soft=mask_layers(mask), packed=Region.of(mask), merging=True)
         return edited, Step((), edited.soft, edited.packed)
 
     def step(
@@ -138,7 +138,7 @@ class FocalClick:
             state,
             clicks=course.every,
             soft=course.soft,
-            packed=PackedMask.pack(mask),
+            packed=mask,
             region=course.look.target,
         )
 
