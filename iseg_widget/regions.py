@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.masks import Box, Mask, PackedMask, box_of, rle_decode, rle_encode
-from iseg_widget.views import cut, intersect, whole
+from iseg_widget.views import cut, hull, intersect, whole
 
 COARSE = 8
 """From one pixel in this many on, looking bits up one by one beats unpacking all of them."""
@@ -57,6 +57,8 @@ class Region:
 
     def window(self, box: Box) -> Mask:
         """Return the pixels within any box of the image, ``(h, w)`` bool."""
+        if box == self.box:
+            return self.crop()
         out = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
         common = None if self.box is None else intersect(self.box, box)
         if common is not None and self.box is not None:
@@ -116,6 +118,17 @@ class Region:
             return self
         part[taken] = False
         return Region.pasted(left, self.box[:2], self.shape)
+
+    def changed(self, other: Region) -> Box | None:
+        """Smallest half-open box that holds all pixels in which two regions differ, if any do."""
+        if self == other:
+            return None
+        if self.box is None or other.box is None:
+            return self.box or other.box
+        around = hull(self.box, other.box)
+        box = box_of(self.window(around) ^ other.window(around))
+        x, y = around[:2]
+        return None if box is None else (box[0] + x, box[1] + y, box[2] + x, box[3] + y)
 
     def components(self) -> list[Region]:
         """Return the 8-connected parts, largest first."""

@@ -50,6 +50,11 @@ def test_sets(one: NDArray[np.bool_], two: NDArray[np.bool_]):
     assert union([a, b]) == Region.of(one | two)
 
 
+@given(masks, masks)
+def test_box_of_what_changed(one: NDArray[np.bool_], two: NDArray[np.bool_]):
+    assert Region.of(one).changed(Region.of(two)) == box_of(one ^ two)
+
+
 @given(masks, st.integers(0, 8), st.integers(0, 5), st.integers(1, 9), st.integers(1, 6))
 def test_window(mask: NDArray[np.bool_], x: int, y: int, width: int, height: int):
     box = (x, y, min(x + width, 9), min(y + height, 6))

@@ -1,0 +1,115 @@
+/** Drawing a mask: its fill and its contour, tile by tile, at the size in which it is seen. */
+
+import { type Segments, TILE } from "./contour";
+import type { Size, Viewport } from "./viewport";
+
+/** A mask that can be drawn; see `Overlay`. */
+export interface Tiled {
+  readonly width: number;
+  readonly height: number;
+  tint(column: number, row: number, depth: number): HTMLCanvasElement | boolean;
+  contour(column: number, row: number, depth: number, exact: boolean): Segments;
+}
+
+/** Where things are drawn: `size` is that of the part of the canvas, in CSS pixels. */
+export interface Place {
+  context: CanvasRenderingContext2D;
+  /** Device pixels per CSS pixel. */
+  ratio: number;
+  size: Size;
+  view: Viewport;
+}
+
+/** Above this many device pixels per image pixel, the contour follows the pixels' edges. */
+export const EXACT = 5;
+
+/** With more line pieces than this in sight, the contour is drawn more simply, but in time. */
+const MANY = 20000;
+
+const HALO = "rgba(255, 255, 255, 0.85)";
+
+interface InSight {
+  /** How often the mask is halved: finer than the screen would only cost time. */
+  depth: number;
+  /** CSS pixels per pixel of the mask so halved. */
+  step: number;
+  tiles: { column: number; row: number }[];
+}
+
+function inSight({ view, size, ratio }: Place, mask: Tiled): InSight {
+  const depth = Math.max(0, Math.floor(Math.log2(1 / (view.scale * ratio)) + 1e-6));
+  const step = view.scale * 2 ** depth;
+  const side = step * TILE;
+  const end = (offset: number, room: number, length: number): number =>
+    Math.min(Math.ceil(length / 2 ** depth / TILE), Math.ceil((room - offset) / side));
+  const tiles: InSight["tiles"] = [];
+  const bottom = end(view.offsetY, size.height, mask.height);
+  const right = end(view.offsetX, size.width, mask.width);
+  for (let row = Math.max(0, Math.floor(-view.offsetY / side)); row < bottom; row++) {
+    for (let column = Math.max(0, Math.floor(-view.offsetX / side)); column < right; column++) {
+      tiles.push({ column, row });
+    }
+  }
+  return { depth, step, tiles };
+}
+
+/** Fill the mask, opaque: set the context's `globalAlpha` before. */
+export function drawFill(place: Place, mask: Tiled, colour: string): void {
+  const { context, view, ratio } = place;
+  const { depth, step, tiles } = inSight(place, mask);
+  // Pieces meet on whole device pixels, or seams would shine through.
+  const onScreen = (offset: number, at: number): number =>
+    Math.round((offset + at * step) * ratio) / ratio;
+  context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "low";
+  context.fillStyle = colour;
+  for (const { column, row } of tiles) {
+    const tint = mask.tint(column, row, depth);
+    if (tint === false) continue;
+    const end = (start: number, length: number): number =>
+      Math.min(start + TILE, Math.ceil(length / 2 ** depth));
+    const [x, y] = [column * TILE, row * TILE];
+    const left = onScreen(view.offsetX, x);
+    const top = onScreen(view.offsetY, y);
+    const width = onScreen(view.offsetX, end(x, mask.width)) - left;
+    const height = onScreen(view.offsetY, end(y, mask.height)) - top;
+    if (width <= 0 || height <= 0) continue;
+    if (tint === true) context.fillRect(left, top, width, height);
+    else context.drawImage(tint, left, top, width, height);
+  }
+}
+
+/** Draw the contour in CSS pixels' `width`, with a light halo that sets it off from the picture. */
+export function drawContour(place: Place, mask: Tiled, colour: string, width: number): void {
+  const { context, view, ratio } = place;
+  const { depth, step, tiles } = inSight(place, mask);
+  const exact = step * ratio >= EXACT;
+  const path = new Path2D();
+  let count = 0;
+  for (const { column, row } of tiles) {
+    const pieces = mask.contour(column, row, depth, exact);
+    count += pieces.length / 4;
+    for (let index = 0; index < pieces.length; index += 4) {
+      path.moveTo(
+        view.offsetX + (pieces[index] ?? 0) * step,
+        view.offsetY + (pieces[index + 1] ?? 0) * step,
+      );
+      path.lineTo(
+        view.offsetX + (pieces[index + 2] ?? 0) * step,
+        view.offsetY + (pieces[index + 3] ?? 0) * step,
+      );
+    }
+  }
+  if (count === 0) return;
+  const plain = count > MANY;
+  context.lineCap = plain ? "butt" : "round";
+  context.setLineDash([]);
+  if (!plain) {
+    context.strokeStyle = HALO;
+    context.lineWidth = width + 1.5;
+    context.stroke(path);
+  }
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.stroke(path);
+}
