@@ -373,7 +373,13 @@ class Session:
 
 
 def replay(
-    method: Method, image: object, log: Mapping[str, Any], *, trace: bool = False
+    method: Method,
+    image: object,
+    log: Mapping[str, Any],
+    *,
+    trace: bool = False,
+    truth: ArrayLike | None = None,
+    ignore: ArrayLike | None = None,
 ) -> Session:
     """Repeat a logged session.
 
@@ -382,7 +388,7 @@ def replay(
     method: answers the clicks; the same method and options give the same mask.
     image: of the size named in the log.
     log: what :meth:`Session.log` returned.
-    trace: see :class:`Session`.
+    trace, truth, ignore: see :class:`Session`.
 
     Raises
     ------
@@ -401,7 +407,8 @@ def replay(
             f"got {pixels.shape[1]} x {pixels.shape[0]}"
         )
     initial = log.get("initial_mask")
-    session = Session(method, pixels, None if initial is None else rle_decode(initial), trace=trace)
+    mask = None if initial is None else rle_decode(initial)
+    session = Session(method, pixels, mask, truth, ignore=ignore, trace=trace)
     for action in log["actions"]:
         if "edit" in action:
             session.edit(rle_decode(action["edit"]))

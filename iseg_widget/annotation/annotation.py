@@ -113,14 +113,32 @@ class Annotation(ObjectBoard):
         state = self._unlocked(object_id)
         self._reshape("edit", state, Region.of(as_mask(mask, self.shape)))
 
+    def reset(self, object_id: int | None = None) -> None:
+        """Take an object (default: the active one) back to its beginning, without any click."""
+        state = self._unlocked(object_id)
+        if state.region == (state.initial or Region(self.shape)) and not state.log()["actions"]:
+            return
+        begun = replace(state, session=None, saved=None, ahead=False)
+        first = Region(self.shape) if state.initial is None else state.initial
+        objects = placed(self._now.objects, begun, first, self.rule)
+        kept = objects[self._now.index(state.id)]
+        kept = replace(kept, ahead=kept.region != first)
+        objects = tuple(kept if other.id == kept.id else other for other in objects)
+        self._history.commit("reset", objects=objects)
+
     def use_method(self, method: Method, object_id: int | None = None) -> None:
-        """Replay an object's history with another method, which answers its clicks from now on."""
+        """Replay an object's history with another method, which answers its clicks from now on.
+
+        It is no command as long as there is nothing to replay.
+        """
         state = self._unlocked(object_id)
         log = state.log()
         if not log["actions"]:
-            self._set("method", state, method=method, session=None, saved=None)
+            new = replace(state, method=method, session=None, saved=None)
+            objects = tuple(new if other is state else other for other in self._now.objects)
+            self._history.amend(objects=objects)
             return
-        session = replay(method, self._image, log)
+        session = replay(method, self._image, log, truth=state.truth, ignore=state.ignore)
         answered = session.region
         new = replace(
             state, method=method, session=session, saved=None, region=answered, ahead=False

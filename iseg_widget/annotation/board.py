@@ -136,6 +136,38 @@ class Board:
     # History
 
     @property
+    def done(self) -> int:
+        """How many commands can be undone."""
+        return len(self._history.done)
+
+    @property
+    def undone(self) -> int:
+        """How many commands can be done again."""
+        return len(self._history.undone)
+
+    @property
+    def past_and_future(self) -> tuple[tuple[str | None, Snapshot], ...]:
+        """Every state of the history with the command that led to it; the first one has none.
+
+        The present is that of index :attr:`done`.
+        """
+        return self._history.states()
+
+    def jump(self, done: int) -> None:
+        """Undo or redo until ``done`` commands are done; ``ValueError`` if there are fewer."""
+        most = self.done + self.undone
+        if not 0 <= done <= most:
+            raise ValueError(f"there are {most} commands; 0 to {most} can be done, got {done}")
+        while self.done > done:
+            self.undo()
+        while self.done < done:
+            self.redo()
+
+    def forget_history(self) -> None:
+        """Begin the history anew with what is there; nothing is left to be undone."""
+        self._history = History(self._now)
+
+    @property
     def undo_name(self) -> str | None:
         """Name of the command that :meth:`undo` would undo, such as ``"click"``."""
         return self._history.done[-1][0] if self._history.done else None
@@ -234,10 +266,13 @@ class Board:
                 f"there is no method for object {state.id}{drawn}: give one to load or use_method, "
                 "or set Annotation.method"
             )
+        truth, ignore = state.truth, state.ignore
         if state.saved is not None:
-            return replay(method, self._image, state.saved["log"])
-        if state.initial is not None:
-            return Session(method, self._image, state.initial.mask())
+            log = state.saved["log"]
+            return replay(method, self._image, log, truth=truth, ignore=ignore)
+        if state.initial is not None or state.truth is not None:
+            initial = None if state.initial is None else state.initial.mask()
+            return Session(method, self._image, initial, truth, ignore=ignore)
         # Objects from scratch share what the method prepares of the image.
         blank = self._blank.get(id(method))
         if blank is None:

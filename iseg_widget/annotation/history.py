@@ -46,6 +46,13 @@ class History:
         """Go forward by one command; ``False`` when none is undone."""
         return self._step(self.undone, self.done)
 
+    def states(self) -> tuple[tuple[str | None, Snapshot], ...]:
+        """Return all snapshots in order, each with the command that led to it (first: ``None``)."""
+        snapshots = [before for _, before in self.done] + [self.now]
+        snapshots += [after for _, after in reversed(self.undone)]
+        names = [name for name, _ in self.done] + [name for name, _ in reversed(self.undone)]
+        return tuple(zip((None, *names), snapshots, strict=True))
+
     def _step(self, source: _Commands, target: _Commands) -> bool:
         if self._grouping:
             raise ValueError("commands that are being grouped cannot be undone or redone")

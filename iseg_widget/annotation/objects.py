@@ -36,6 +36,8 @@ class ObjectBoard(Board):
         name: str = "",
         colour: str | None = None,
         method: Method | None = None,
+        truth: ArrayLike | None = None,
+        ignore: ArrayLike | None = None,
     ) -> int:
         """Add an object on top and make it active.
 
@@ -45,6 +47,7 @@ class ObjectBoard(Board):
         label: a declared one; default: the first.
         name, colour: its own, if it is to have one.
         method: answers its clicks; default: the annotation's.
+        truth, ignore: ground truth of it and the pixels that its IoU leaves out; not saved.
 
         Raises
         ------
@@ -63,6 +66,8 @@ class ObjectBoard(Board):
             colour=None if colour is None else check_colour(colour),
             method=method,
             initial=initial,
+            truth=None if truth is None else as_mask(truth, self.shape, "truth"),
+            ignore=None if ignore is None else as_mask(ignore, self.shape, "ignore"),
         )
         objects = placed((*self._now.objects, new), new, new.region, self.rule)
         self._next_id += 1

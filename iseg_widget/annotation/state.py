@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from iseg_widget.clicks import Click
 from iseg_widget.masks import Box
 from iseg_widget.protocol import Method
@@ -51,6 +54,7 @@ class ObjectState:
 
     ``region`` is its mask. ``session`` is made when first needed and never changed, only copied;
     until then ``initial`` is the mask it will begin with, or ``saved`` its log from a file.
+    ``truth`` and ``ignore``: what its steps are compared with.
     ``ahead``: the mask was changed beside the session, which takes it as an edit when next needed.
     """
 
@@ -66,6 +70,8 @@ class ObjectState:
     session: Session | None = None
     saved: Mapping[str, Any] | None = None
     ahead: bool = False
+    truth: NDArray[np.bool_] | None = None
+    ignore: NDArray[np.bool_] | None = None
 
     def reshaped(self, region: Region) -> ObjectState:
         """Return the object with another mask; itself when the mask is the same."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from iseg_widget.annotation import Annotation
 from iseg_widget.clicks import Click
 from iseg_widget.protocol import Method
-from iseg_widget.session import Session
 from iseg_widget.widget import messages
 from iseg_widget.widget.worker import Job
+
+if TYPE_CHECKING:
+    from iseg_widget.widget.desk import Desk
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,23 @@ class NewClick:
 
 @dataclass(frozen=True)
 class Act:
-    """Do something with the session (click, edit, move, …) that the method has to answer."""
+    """Change the annotation.
 
-    do: Callable[[Session], Any]
+    ``asks``: the method has to answer, so it is loaded first; ``title``: what the page says when
+    it fails.
+    """
+
+    do: Callable[[Annotation], Any]
+    asks: bool = False
+    title: str = "That did not work"
 
 
 @dataclass(frozen=True)
-class Recall:
-    """Undo, redo or reset: needs no answer from the method, nor the method at all."""
+class Ask:
+    """Look something up: changes nothing. ``answer`` gets the desk and the request's id."""
 
-    do: Callable[[Session], bool | None]
+    answer: Callable[[Desk, str], messages.Reply]
+    title: str = "That did not work"
 
 
 @dataclass(frozen=True)
@@ -68,21 +78,53 @@ class TellCancelled:
     ids: tuple[str, ...]
 
 
+_R = TypeVar("_R", bound=messages.Request)
+_Route = Callable[[Any], object]
+_ROUTES: dict[type[messages.Request], _Route] = {}
+
+
+def route(cls: type[_R]) -> Callable[[Callable[[_R], object]], Callable[[_R], object]]:
+    """Register what is done for a request: a function from the request to an action."""
+
+    def register(action_of: Callable[[_R], object]) -> Callable[[_R], object]:
+        _ROUTES[cls] = action_of
+        return action_of
+
+    return register
+
+
 def job_of(request: messages.Request) -> Job:
     """Return the job that carries out a request of the page (``cancel`` is none: it overtakes)."""
-    match request:
-        case messages.Hello():
-            return Job(Show(request.id, request.picture), request.id)
-        case messages.AddClick():
-            return Job(NewClick(request.click), request.id, joins=True, drops=True)
-        case messages.Undo():
-            action: object = Recall(Session.undo)
-        case messages.Redo():
-            action = Recall(Session.redo)
-        case messages.Reset():
-            action = Recall(Session.reset)
-        case messages.ChangeMethod():
-            action = UseMethod(request.name, request.options)
-        case _:
-            raise TypeError(f"no job for {request!r}")
-    return Job(action, request.id, drops=True)
+    action = _ROUTES[type(request)](request)
+    shows = isinstance(action, (Show, Ask))
+    return Job(action, request.id, joins=isinstance(action, NewClick), drops=not shows)
+
+
+@route(messages.Hello)
+def _hello(request: messages.Hello) -> object:
+    return Show(request.id, request.picture)
+
+
+@route(messages.AddClick)
+def _click(request: messages.AddClick) -> object:
+    return NewClick(request.click)
+
+
+@route(messages.ChangeMethod)
+def _method(request: messages.ChangeMethod) -> object:
+    return UseMethod(request.name, request.options)
+
+
+@route(messages.Undo)
+def _undo(_: messages.Undo) -> object:
+    return Act(Annotation.undo)
+
+
+@route(messages.Redo)
+def _redo(_: messages.Redo) -> object:
+    return Act(Annotation.redo)
+
+
+@route(messages.Reset)
+def _reset(_: messages.Reset) -> object:
+    return Act(Annotation.reset)

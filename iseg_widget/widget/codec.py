@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -40,8 +41,11 @@ def grid_step(shape: tuple[int, int]) -> int:
     return max(1, by_area, math.ceil(max(height, width) / MAX_SIDE))
 
 
-def to_grid(mask: Mask) -> Mask:
-    """Return the mask as the page sees it: itself, or its every k-th pixel for a huge image."""
+_T = TypeVar("_T", bound=np.generic)
+
+
+def to_grid(mask: NDArray[_T]) -> NDArray[_T]:
+    """Return a map as the page sees it: itself, or its every k-th pixel for a huge image."""
     step = grid_step((mask.shape[0], mask.shape[1]))
     return mask[step // 2 :: step, step // 2 :: step] if step > 1 else mask
 

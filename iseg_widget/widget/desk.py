@@ -1,4 +1,4 @@
-"""What is done for a request: the one place where the widget meets session and method.
+"""What is done for a request: the one place where the widget meets annotation and method.
 
 Everything here runs on the worker's thread.
 """
@@ -14,21 +14,23 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from iseg_widget.annotation import AnnotatedObject, Annotation
 from iseg_widget.clicks import Click, check_inside
 from iseg_widget.protocol import Method, Step
 from iseg_widget.session import Session
 from iseg_widget.widget import messages
 from iseg_widget.widget.actions import (
     Act,
+    Ask,
     NewClick,
-    Recall,
     Show,
     TellCancelled,
     UseMethod,
     WarmUp,
 )
-from iseg_widget.widget.codec import encode_overlay, encode_picture, to_grid
+from iseg_widget.widget.codec import encode_picture
 from iseg_widget.widget.messages import Activity
+from iseg_widget.widget.screen import Screen, Shown
 from iseg_widget.widget.worker import Job, Worker
 
 _log = logging.getLogger(__name__)
@@ -38,23 +40,26 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Published:
-    """The state after a job, for the widget's traits."""
+    """The state after a job, for the widget's traits; ``method`` is ``None`` until one is loaded.
+
+    ``clicks`` and ``mask`` are the active object's.
+    """
 
     clicks: tuple[Click, ...]
     mask: Mask
-    method: str
+    objects: tuple[AnnotatedObject, ...]
+    active: int | None
+    labels: Mapping[str, str]
+    rule: str
+    method: str | None
     options: Any
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the widget was made with; masks are (H, W) bool, ``image`` (H, W, 3) uint8 RGB."""
+    """What answers: a method, or the name of one with its options, weights and device."""
 
-    image: NDArray[np.uint8]
     method: str | Method
-    mask: Mask | None = None
-    truth: Mask | None = None
-    ignore: Mask | None = None
     options: Any = None
     weights: Any = None
     device: Any = "auto"
@@ -74,7 +79,8 @@ class Desk:
 
     Parameters
     ----------
-    given: image, method and so on.
+    annotation: what is worked on; its method is loaded when first needed.
+    given: that method.
     send: sends a reply to the page.
     publish: takes the new state.
     failed: takes an error nobody waits for (besides the reply).
@@ -83,6 +89,7 @@ class Desk:
 
     def __init__(
         self,
+        annotation: Annotation,
         given: Given,
         *,
         send: Callable[[messages.Reply], None],
@@ -90,6 +97,7 @@ class Desk:
         failed: Callable[[Exception], None],
         load: Load = _load,
     ) -> None:
+        self.annotation = annotation
         self._given = given
         self._send = send
         self._publish_state = publish
@@ -97,34 +105,36 @@ class Desk:
         self._load = load
         # Every method used so far, as it was used last: going back to one is quick.
         self._methods: dict[str, Method] = {}
-        self._session: Session | None = None
         self._picture: tuple[str, bytes] | None = None
         self._warm = False
         self._active = False
-        self._rev = 0
         self._inferences = 0
-        self._shown = self._grid(self.mask)
+        self._screen = Screen(annotation)
         self.worker = Worker(self.run)
 
     # What is there (any thread, while the worker waits)
 
     @property
     def session(self) -> Session | None:
-        """The session, ``None`` until the method is loaded."""
-        return self._session
+        """A copy of the active object's session; ``None`` until the method is loaded."""
+        annotation = self.annotation
+        if annotation.method is None or annotation.active is None:
+            return None
+        return annotation.session()
 
     @property
     def mask(self) -> Mask:
-        """``(H, W)`` bool: the current mask."""
-        if self._session is not None:
-            return self._session.mask
-        if self._given.mask is not None:
-            return self._given.mask
-        return np.zeros(self._given.image.shape[:2], bool)
+        """``(H, W)`` bool: the active object's mask; empty when no object is active."""
+        annotation = self.annotation
+        if annotation.active is None:
+            return np.zeros(annotation.shape, bool)
+        return annotation.mask_of(annotation.active)
 
-    @staticmethod
-    def _grid(mask: Mask) -> Mask:
-        return np.ascontiguousarray(to_grid(mask))
+    @property
+    def clicks(self) -> tuple[Click, ...]:
+        """The active object's clicks."""
+        active = self.annotation.active
+        return () if active is None else self.annotation.info(active).clicks
 
     # Jobs
 
@@ -148,10 +158,10 @@ class Desk:
         match jobs[0].action:
             case NewClick():
                 self._clicks(jobs)
-            case Act(do):
-                self._act(jobs[0], do)
-            case Recall(do):
-                self._recall(jobs[0], do)
+            case Act() as act:
+                self._act(jobs[0], act)
+            case Ask(answer):
+                self._send(answer(self, jobs[0].id or ""))
             case UseMethod() as change:
                 self._change(jobs[0], change)
             case WarmUp():
@@ -168,108 +178,102 @@ class Desk:
 
     def _show(self, name: str, *, picture: bool) -> None:
         if picture:
+            image = self.annotation.image
             if self._picture is None:
-                self._picture = encode_picture(self._given.image)
+                self._picture = encode_picture(image)
             mime, data = self._picture
-            height, width = self._given.image.shape[:2]
+            height, width = image.shape[:2]
             self._send(messages.Picture(id=name, width=width, height=height, mime=mime, data=data))
         self._send(self._result((name,), None))
 
     def _clicks(self, jobs: Sequence[Job]) -> None:
-        session = self._ready(jobs)
         good: list[Job] = []
         clicks: list[Click] = []
         for job in jobs:
             click = cast("NewClick", job.action).click
             try:
-                check_inside(click, session.shape)
+                check_inside(click, self.annotation.shape)
             except ValueError as error:
                 self._fail([job], error)
             else:
                 good.append(job)
                 clicks.append(click)
-        if not good:
-            return
-        self._busy(good, "segment")
-        before = session.checkpoint()
+        if good:
+            self._carry_out(good, Act(lambda annotation: click_many(annotation, clicks), asks=True))
+
+    def _act(self, job: Job, act: Act) -> None:
+        self._carry_out([job], act)
+
+    def _carry_out(self, jobs: Sequence[Job], act: Act) -> None:
+        """Do it, unless it is cancelled or fails: then nothing has happened."""
+        annotation = self.annotation
+        if act.asks:
+            self._ready(jobs)
+            self._busy(jobs, "segment")
+        before = annotation.checkpoint()
         try:
-            step = session.click_many(clicks)
-        except Exception as error:  # noqa: BLE001 - the session is as it was
-            self._fail(good, error)
-            return
-        self._inferences += 1
-        if not self.worker.commit():
-            session.restore(before)
-            raise CancelledError
-        self._publish(good)
-        for job in good:
-            job.outcome.set_result(step)
-
-    def _act(self, job: Job, do: Callable[[Session], Any]) -> None:
-        session = self._ready([job])
-        self._busy([job], "segment")
-        before = session.checkpoint()
-        outcome = do(session)
-        self._inferences += 1
-        if not self.worker.commit():
-            session.restore(before)
-            raise CancelledError
-        self._publish([job])
-        job.outcome.set_result(outcome)
-
-    def _recall(self, job: Job, do: Callable[[Session], bool | None]) -> None:
-        self.worker.commit()
-        outcome = False if self._session is None else do(self._session)
-        self._publish([job])
-        job.outcome.set_result(outcome)
+            outcome = act.do(annotation)
+        except BaseException:
+            annotation.restore(before)
+            raise
+        if act.asks:
+            self._inferences += 1
+        self._commit_or_restore(before)
+        self._publish(jobs)
+        for job in jobs:
+            job.outcome.set_result(outcome)
 
     def _change(self, job: Job, change: UseMethod) -> None:
         self._busy([job], "load")
         method = self._build(change)
-        old = self._session
-        if old is None:
-            new = self._open(method)
-        else:
+        annotation = self.annotation
+        before = annotation.checkpoint()
+        active = annotation.active
+        if active is not None and annotation.method is not None:
             self._busy([job], "replay")
-            new = old.with_method(method)
-            self._inferences += len(new.groups)
-        if not self.worker.commit():
-            raise CancelledError
-        self._session = new
+            annotation.use_method(method, active)
+            self._inferences += len(annotation.session(active).groups)
+        self._commit_or_restore(before)
+        annotation.method = method
         self._methods[method.name] = method
         self._publish([job])
+
+    def _commit_or_restore(self, before: object) -> None:
+        if not self.worker.commit():
+            self.annotation.restore(before)
+            raise CancelledError
 
     def _warm_up(self, job: Job) -> None:
         if self._warm:
             return
-        session = self._ready([job])
+        self._ready([job])
         if self.worker.queued:  # somebody is waiting: the real click warms as well
             return
-        height, width = session.shape
+        session, method = self.session, self.annotation.method
+        if method is None:
+            return
+        height, width = self.annotation.shape
         self._busy([job], "load")
-        state = session.method.start(session.image, session.initial_mask)
-        session.method.step(state, (Click((width - 1) / 2, (height - 1) / 2),))
+        mask = None if session is None else session.initial_mask
+        state = method.start(self.annotation.image, mask)
+        method.step(state, (Click((width - 1) / 2, (height - 1) / 2),))
         self._warm = True
 
-    # Methods and session
+    # Methods
 
-    def _ready(self, jobs: Sequence[Job]) -> Session:
-        if self._session is None:
+    def _ready(self, jobs: Sequence[Job]) -> None:
+        """Load the method, if that was not done yet."""
+        if self.annotation.method is None:
             self._busy(jobs, "load")
             method = self._build(UseMethod(None, self._given.options))
-            self._session = self._open(method)
+            self.annotation.method = method
             self._methods[method.name] = method
             self._tell_state()
-        return self._session
-
-    def _open(self, method: Method) -> Session:
-        given = self._given
-        return Session(method, given.image, given.mask, given.truth, ignore=given.ignore)
 
     def _build(self, change: UseMethod) -> Method:
         wanted, options = change.method, change.options
         if wanted is None:
-            wanted = self._given.method if self._session is None else self._session.method
+            wanted = self._answering or self._given.method
         if isinstance(wanted, str):
             if wanted not in self._methods:
                 keywords = {"weights": self._weights(wanted), "device": self._given.device}
@@ -282,6 +286,12 @@ class Desk:
         if isinstance(given, Mapping):
             return given.get(name)
         return given if name == self._given.method else None
+
+    @property
+    def _answering(self) -> Method | None:
+        """The method of the active object, else that of new ones."""
+        session = self.session
+        return self.annotation.method if session is None else session.method
 
     # Replies
 
@@ -312,50 +322,83 @@ class Desk:
 
     def _publish(self, jobs: Sequence[Job]) -> None:
         """Send the new state to the page, then to the traits."""
-        mask = self.mask
-        previous, self._shown = self._shown, self._grid(mask)
-        self._rev += 1
-        self._send(self._result(_ids(jobs), previous))
-        self._tell_state(mask)
+        before = self._screen.update(self.annotation)
+        self._send(self._result(_ids(jobs), before))
+        self._tell_state()
 
-    def _tell_state(self, mask: Mask | None = None) -> None:
-        session = self._session
-        if session is None:
-            return
-        method = session.method
+    def _tell_state(self) -> None:
+        annotation, method = self.annotation, self._answering
         self._publish_state(
             Published(
-                session.clicks,
-                self.mask if mask is None else mask,
-                method.name,
-                method.options,
+                clicks=self.clicks,
+                mask=self.mask,
+                objects=annotation.objects,
+                active=annotation.active,
+                labels=annotation.labels,
+                rule=annotation.rule,
+                method=None if method is None else method.name,
+                options=None if method is None else method.options,
             )
         )
 
-    def _result(self, ids: tuple[str, ...], previous: Mask | None) -> messages.Result:
-        session = self._session
+    def _result(self, ids: tuple[str, ...], before: Shown | None) -> messages.Result:
+        annotation, screen, session = self.annotation, self._screen, self.session
         step: Step | None = None if session is None else session.step
-        overlay = encode_overlay(self._shown, previous)
-        stats = messages.Stats(
-            seconds=None if step is None else step.seconds,
-            iou=None if step is None else step.iou,
-            area=int(np.count_nonzero(self._shown)),
-        )
+        overlay = screen.mask(before)
+        others, others_data = screen.others(before)
+        entries = tuple(_entry(item) for item in annotation.objects)
         return messages.Result(
             id=ids[-1] if ids else None,
             ids=ids,
-            rev=self._rev,
-            base=self._rev - 1 if overlay.is_patch else None,
+            rev=screen.rev,
+            base=screen.rev - 1 if overlay.is_patch else None,
             grid=overlay.grid,
             box=overlay.box,
-            clicks=() if session is None else session.clicks,
-            can_undo=session is not None and session.can_undo,
-            can_redo=session is not None and session.can_redo,
+            clicks=self.clicks,
             views=() if step is None else step.views,
+            objects=entries,
+            active=annotation.active,
+            labels=tuple(annotation.labels.items()),
+            rule=annotation.rule,
+            others=others,
+            history=messages.HistoryEntry(
+                done=annotation.done,
+                undone=annotation.undone,
+                undo=annotation.undo_name,
+                redo=annotation.redo_name,
+            ),
             inferences=self._inferences,
-            stats=stats,
-            data=overlay.data,
+            stats=messages.Stats(
+                seconds=None if step is None else step.seconds,
+                iou=None if step is None else step.iou,
+                area=next((e.area for e in entries if e.id == annotation.active), 0),
+            ),
+            mask_data=overlay.data,
+            others_data=others_data,
         )
+
+
+def click_many(annotation: Annotation, clicks: Sequence[Click]) -> Step:
+    """Click on the active object; where none is active, on a new one."""
+    if annotation.active is not None:
+        return annotation.click_many(clicks)
+    with annotation.group("click"):
+        annotation.add_object()
+        return annotation.click_many(clicks)
+
+
+def _entry(item: AnnotatedObject) -> messages.ObjectEntry:
+    return messages.ObjectEntry(
+        id=item.id,
+        label=item.label,
+        name=item.name,
+        colour=item.colour,
+        visible=item.visible,
+        locked=item.locked,
+        area=item.area,
+        box=item.box,
+        clicks=len(item.clicks),
+    )
 
 
 def _ids(jobs: Sequence[Job]) -> tuple[str, ...]:
@@ -376,8 +419,11 @@ _TITLES: dict[type, str] = {
     NewClick: "The click was not answered",
     UseMethod: "The method was not changed",
     WarmUp: "The method could not be loaded",
+    Show: "The picture could not be sent",
+    TellCancelled: "That did not work",
 }
 
 
 def _title(job: Job) -> str:
-    return _TITLES.get(type(job.action), "That did not work")
+    title: str = getattr(job.action, "title", "") or _TITLES[type(job.action)]
+    return title

@@ -13,7 +13,7 @@ import base64
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -23,16 +23,19 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike, NDArray
 
-from iseg_widget.images import read_image
-from iseg_widget.masks import as_mask
+from iseg_widget.annotation import Annotation
+from iseg_widget.clicks import Click
+from iseg_widget.export.labelled import DEFAULT_LABEL
 from iseg_widget.methods.registry import build_options, list_methods, method_title
 from iseg_widget.protocol import Method, Step
 from iseg_widget.session import Session
 from iseg_widget.widget import messages
-from iseg_widget.widget.actions import Act, Recall, TellCancelled, UseMethod, WarmUp, job_of
+from iseg_widget.widget.actions import Act, TellCancelled, UseMethod, WarmUp, job_of
 from iseg_widget.widget.codec import still_png
-from iseg_widget.widget.desk import Desk, Given, Published
+from iseg_widget.widget.desk import Desk, Given, Published, click_many
+from iseg_widget.widget.objects import ObjectActions
 from iseg_widget.widget.traits import (
+    TOOLS,
     Done,
     MaskTrait,
     clicks_to_json,
@@ -68,8 +71,11 @@ def _bundle(name: str, missing: str) -> str:
     return f"{path.read_text(encoding='utf-8') if path.is_file() else missing}\n"
 
 
-class SegmentationWidget(anywidget.AnyWidget):
-    """Segment an object of an image by clicking on it.
+class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
+    """Segment the objects of an image by clicking on them.
+
+    It begins with one object; :attr:`mask`, :attr:`clicks` and :attr:`session` are always those of
+    the active one. All commands, on whichever object, form one history.
 
     The method answers on a thread of its own, so neither page nor kernel waits for it. Reading
     :attr:`mask`, :attr:`step` or :attr:`session` waits until all clicks are answered; so do
@@ -79,15 +85,18 @@ class SegmentationWidget(anywidget.AnyWidget):
 
     Parameters
     ----------
-    image: path, PIL image, or array (see :mod:`iseg_widget.images`).
+    image: path, PIL image, or array (see :mod:`iseg_widget.images`); or an
+        :class:`iseg_widget.Annotation` to go on with, which then belongs to the widget.
     method: one of :func:`iseg_widget.list_methods`, or a method from
         :func:`iseg_widget.load_method`. A name is loaded when the widget is first shown.
     mask: ``(H, W)`` existing mask that is to be corrected.
-    truth: ``(H, W)`` ground truth; the status line then shows the IoU.
+    truth: ``(H, W)`` ground truth of the first object; the status line then shows the IoU.
     ignore: ``(H, W)`` pixels that the IoU leaves out.
     options: of the method: its options dataclass or a mapping of its fields.
     weights: packaged weights or a file for ``method``; or a mapping from method names to those.
     device: as in :func:`iseg_widget.load_method`.
+    labels: class labels, or a mapping of labels to colours ``"#rrggbb"``.
+    rule: how objects may overlap (see :class:`iseg_widget.Annotation`).
     opacity: of the mask, 0 to 1.
     show_views: draw the crops that the method looked at.
     height: of the picture on the page in CSS pixels; by default it follows the image's shape.
@@ -110,8 +119,9 @@ class SegmentationWidget(anywidget.AnyWidget):
     methods = traitlets.Any((), read_only=True).tag(sync=True)
     options = traitlets.Any(None).tag(sync=True, to_json=options_to_json)
     image_size = traitlets.Any((0, 0), read_only=True).tag(sync=True)
+    objects = traitlets.Any((), read_only=True)
     height = traitlets.Int(None, allow_none=True, min=MIN_HEIGHT).tag(sync=True)
-    tool = traitlets.Enum(("positive", "negative"), "positive").tag(sync=True)
+    tool = traitlets.Enum(TOOLS, "positive").tag(sync=True)
     opacity = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
     show_mask = traitlets.Bool(True).tag(sync=True)
     show_views = traitlets.Bool(False).tag(sync=True)
@@ -128,12 +138,12 @@ class SegmentationWidget(anywidget.AnyWidget):
         options: Mapping[str, Any] | object | None = None,
         weights: Weights | Mapping[str, Weights] = None,
         device: str | torch.device = "auto",
+        labels: Sequence[str] | Mapping[str, str] | None = None,
+        rule: str = "allow",
         opacity: float = 0.5,
         show_views: bool = False,
         height: int | None = None,
     ) -> None:
-        pixels = read_image(image)
-        shape = (pixels.shape[0], pixels.shape[1])
         name = _method_name(method)
         if not 0 <= opacity <= 1:
             raise ValueError(f"opacity must lie in 0..1, got {opacity!r}")
@@ -141,26 +151,31 @@ class SegmentationWidget(anywidget.AnyWidget):
             raise ValueError(f"height must be at least {MIN_HEIGHT} pixels, got {height!r}")
         if options is not None:
             options = build_options(name, options)
-        given = Given(
-            pixels,
-            method,
-            mask=None if mask is None else as_mask(mask, shape),
-            truth=None if truth is None else as_mask(truth, shape, "truth"),
-            ignore=None if ignore is None else as_mask(ignore, shape, "ignore"),
-            options=options,
-            weights=weights,
-            device=device,
-        )
-        self._image = pixels
+        if isinstance(image, Annotation):
+            _nothing_else(mask=mask, truth=truth, ignore=ignore, labels=labels)
+            annotation = image
+        else:
+            annotation = Annotation(image, labels=labels or (DEFAULT_LABEL,), rule=rule)
+            annotation.add_object(mask, truth=truth, ignore=ignore)
+            annotation.forget_history()
+        shape = annotation.shape
         self._lock = threading.RLock()  # held while traits change on behalf of page or worker
         self._holder: int | None = None
         self._error_callbacks: list[ErrorCallback] = []
-        self._desk = Desk(given, send=self._send_reply, publish=self._publish, failed=self._report)
+        self._desk = Desk(
+            annotation,
+            Given(method, options, weights, device),
+            send=self._send_reply,
+            publish=self._publish,
+            failed=self._report,
+        )
         super().__init__()
         with self._holding():
             self.set_trait("image_size", (shape[1], shape[0]))
             self.set_trait("methods", _method_titles(name, weights))
             self.set_trait("mask", frozen(self._desk.mask))
+            self.set_trait("clicks", self._desk.clicks)
+            self.set_trait("objects", annotation.objects)
             self.method = Done(name)
             self.options = Done(getattr(method, "options", None) if options is None else options)
         self.opacity, self.show_views, self.height = float(opacity), bool(show_views), height
@@ -173,47 +188,53 @@ class SegmentationWidget(anywidget.AnyWidget):
 
         Raises ``ValueError`` outside the image; nothing has changed then.
         """
-        return cast("Step", self._do(Act(lambda session: session.click(x, y, positive))))
+        clicks = [Click(x, y, positive)]
+        return cast("Step", self._do(Act(lambda board: click_many(board, clicks), asks=True)))
 
     def edit(self, mask: ArrayLike) -> Step:
         """Replace the mask by one you made, ``(H, W)``; later clicks correct it."""
-        return cast("Step", self._do(Act(lambda session: session.edit(mask))))
+        return cast("Step", self._change(lambda session: session.edit(mask), "edit"))
 
     def remove(self, index: int) -> None:
         """Remove a click; what came after it is computed again."""
-        self._do(Act(lambda session: session.remove(index)))
+        self._change(lambda session: session.remove(index), "remove click")
 
     def move(self, index: int, x: float, y: float) -> None:
         """Move a click to ``(x, y)`` pixels; what came after it is computed again."""
-        self._do(Act(lambda session: session.move(index, x, y)))
+        self._change(lambda session: session.move(index, x, y), "move click")
 
     def undo(self) -> bool:
         """Take back the last action; ``False`` when there is none."""
-        return bool(self._do(Recall(Session.undo)))
+        return bool(self._do(Act(Annotation.undo)))
 
     def redo(self) -> bool:
         """Do it again; ``False`` when nothing is undone."""
-        return bool(self._do(Recall(Session.redo)))
+        return bool(self._do(Act(Annotation.redo)))
 
     def reset(self) -> None:
-        """Go back to the beginning; can be undone."""
-        self._do(Recall(Session.reset))
+        """Take the active object back to its beginning; can be undone."""
+        self._do(Act(Annotation.reset))
 
     # What is there
 
     @property
     def session(self) -> Session:
-        """The session behind the widget; loads the method if need be, and waits for clicks.
+        """The active object's session; loads the method if need be, and waits for clicks.
 
-        Read from it; to act, use the widget's methods, which also tell the page.
+        It is a copy: to act, use the widget's methods. ``ValueError`` when no object is active.
         """
-        if self._desk.session is None:
+        if self._desk.annotation.method is None:
             self._do(WarmUp())
         self._wait()
-        session = self._desk.session
-        if session is None:
+        if self._desk.annotation.method is None:
             raise RuntimeError("the method is not loaded yet: nothing waits inside a callback")
-        return session
+        return self._desk.annotation.session()
+
+    @property
+    def annotation(self) -> Annotation:
+        """All objects, to read from; to act, use the widget's methods. Waits for clicks."""
+        self._wait()
+        return self._desk.annotation
 
     @property
     def step(self) -> Step | None:
@@ -225,7 +246,7 @@ class SegmentationWidget(anywidget.AnyWidget):
     @property
     def image(self) -> NDArray[np.uint8]:
         """``(H, W, 3)`` uint8 RGB."""
-        return self._image
+        return self._desk.annotation.image
 
     def on_error(self, callback: ErrorCallback, *, remove: bool = False) -> None:
         """Call ``callback(exception)`` for every error that the page shows.
@@ -244,6 +265,10 @@ class SegmentationWidget(anywidget.AnyWidget):
         super().close()
 
     # Jobs
+
+    def _change(self, do: Callable[[Session], Any], name: str) -> Any:
+        """Do something with the active object's session that the method has to answer."""
+        return self._do(Act(lambda annotation: annotation.act(do, name=name), asks=True))
 
     def _do(self, action: object) -> Any:
         """Enqueue and, outside of callbacks, wait for the outcome."""
@@ -302,12 +327,13 @@ class SegmentationWidget(anywidget.AnyWidget):
 
     def _publish(self, state: Published) -> None:
         """Set the traits, on the worker's thread; a failing observer stops nothing else."""
-        values = {
+        values: dict[str, Any] = {
             "clicks": state.clicks,
-            "method": Done(state.method),
-            "options": Done(state.options),
+            "objects": state.objects,
             "mask": frozen(state.mask),
         }
+        if state.method is not None:
+            values |= {"method": Done(state.method), "options": Done(state.options)}
         with self._holding():
             for name, value in values.items():
                 try:
@@ -364,9 +390,16 @@ class SegmentationWidget(anywidget.AnyWidget):
             self._desk.worker.submit(Job(WarmUp(quiet=True)))
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         with self._holding():  # what is there now, without waiting
-            png = still_png(self._image, self.mask, self.clicks, self.opacity)
+            png = still_png(self.image, self.mask, self.clicks, self.opacity)
         data["image/png"] = base64.b64encode(png).decode("ascii")
         return bundle
+
+
+def _nothing_else(**given: object) -> None:
+    """Refuse what an annotation brings along itself."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name} cannot be given with an annotation, which has its own")
 
 
 def _method_name(method: object) -> str:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click
 
+TOOLS = ("positive", "negative")
+"""What a press in the picture does; each has a tool of that name in the page."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Done:

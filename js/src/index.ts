@@ -1,3 +1,4 @@
+import "./messages/index";
 import type { Model } from "./model";
 import { View } from "./view";
 

@@ -1,18 +1,18 @@
 /** Drawing: the picture, the mask, the views, the clicks and the crosshair, in this order. */
 
 import { TILE } from "./contour";
+import type { OthersOverlay } from "./others";
 import type { Colour, Overlay } from "./overlay";
 import type { ViewBox } from "./protocol";
 import type { State } from "./store/state";
 import { type Point, type Size, toScreen, type Viewport } from "./viewport";
 
-/** Tint and contour of the mask. */
+/** Tint of the mask until its object's colour is known. */
 export const MASK: Colour = [37, 132, 255];
 /** Okabe and Ito's bluish green and vermilion: told apart by every kind of colour vision. */
 export const POSITIVE = "#009e73";
 export const NEGATIVE = "#d55e00";
 
-const MASK_LINE = "#2584ff";
 const HALO = "rgba(255, 255, 255, 0.85)";
 const SHADE = "rgba(0, 0, 0, 0.55)";
 const FONT = '600 10px system-ui, -apple-system, "Segoe UI", sans-serif';
@@ -51,21 +51,27 @@ export interface Scene {
   state: State;
   picture: CanvasImageSource | null;
   overlay: Overlay;
+  others: OthersOverlay;
 }
 
-export function draw(scene: Scene): void {
+/** Draw everything; `between` draws above the mask and below the clicks. */
+export function draw(scene: Scene, between: () => void): void {
   const { context, ratio, size, state } = scene;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, size.width, size.height);
   drawPicture(scene);
-  if (state.showMask) drawMask(scene);
+  if (state.showMask) {
+    drawOthers(scene);
+    drawMask(scene);
+  }
   if (state.showViews) drawViews(scene);
+  between();
   drawClicks(scene);
   if (state.cursor !== null) drawCrosshair(context, toScreen(scene.view, state.cursor), state);
 }
 
 /** Draw a grid of any resolution over the whole image. */
-function place(scene: Scene, source: CanvasImageSource): void {
+export function place(scene: Scene, source: CanvasImageSource): void {
   const { context, view, state } = scene;
   context.drawImage(
     source,
@@ -82,6 +88,16 @@ function drawPicture(scene: Scene): void {
   context.imageSmoothingEnabled = view.scale * ratio < CRISP;
   context.imageSmoothingQuality = view.scale * ratio < 0.75 ? "medium" : "low";
   place(scene, picture);
+}
+
+function drawOthers(scene: Scene): void {
+  const { context, others, state } = scene;
+  if (others.canvas === null || others.isEmpty || state.opacity === 0) return;
+  context.globalAlpha = state.opacity;
+  context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "medium";
+  place(scene, others.canvas);
+  context.globalAlpha = 1;
 }
 
 function drawMask(scene: Scene): void {
@@ -135,7 +151,7 @@ function drawContour(scene: Scene): void {
     context.lineWidth = 3;
     context.stroke(path);
   }
-  context.strokeStyle = MASK_LINE;
+  context.strokeStyle = `rgb(${overlay.colour.join(" ")})`;
   context.lineWidth = 1.5;
   context.stroke(path);
 }
@@ -268,7 +284,7 @@ function drawCrosshair(context: CanvasRenderingContext2D, at: Point, state: Stat
   context.strokeStyle = "#ffffff";
   context.lineWidth = 4;
   context.stroke(path);
-  context.strokeStyle = state.tool === "positive" ? POSITIVE : NEGATIVE;
+  context.strokeStyle = state.tool === "negative" ? NEGATIVE : POSITIVE;
   context.lineWidth = 2;
   context.stroke(path);
 }

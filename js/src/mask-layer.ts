@@ -7,7 +7,7 @@ import type { Size, Viewport } from "./viewport";
 export interface Tiled {
   readonly width: number;
   readonly height: number;
-  tint(column: number, row: number, depth: number): HTMLCanvasElement | boolean;
+  fill(column: number, row: number, depth: number): HTMLCanvasElement | boolean;
   contour(column: number, row: number, depth: number, exact: boolean): Segments;
 }
 
@@ -64,7 +64,7 @@ export function drawFill(place: Place, mask: Tiled, colour: string): void {
   context.imageSmoothingQuality = "low";
   context.fillStyle = colour;
   for (const { column, row } of tiles) {
-    const tint = mask.tint(column, row, depth);
+    const tint = mask.fill(column, row, depth);
     if (tint === false) continue;
     const end = (start: number, length: number): number =>
       Math.min(start + TILE, Math.ceil(length / 2 ** depth));

@@ -1,6 +1,7 @@
 import type { ClickData } from "./protocol";
 
-export type Tool = "positive" | "negative";
+/** Id of a tool (see `parts/part.ts`). */
+export type Tool = string;
 
 /** The synced traits of `SegmentationWidget`. Only the ones in `PageTraits` are written here. */
 export interface Traits extends PageTraits {

@@ -27,7 +27,7 @@ export class Overlay {
   height = 0;
   /** Revision of the kernel that is shown; -1 before the first. */
   rev = -1;
-  readonly #colour: Colour;
+  #colour: Colour;
   #map = new SparseMap(0, 0);
   #levels = new MaskLevels(this.#map);
   /** By depth, column and row; the latest used last. */
@@ -36,6 +36,17 @@ export class Overlay {
 
   constructor(colour: Colour) {
     this.#colour = colour;
+  }
+
+  get colour(): Colour {
+    return this.#colour;
+  }
+
+  /** Paint in another colour from now on. */
+  tint(colour: Colour): void {
+    if (colour.every((part, index) => part === this.#colour[index])) return;
+    this.#colour = colour;
+    this.#tinted.clear();
   }
 
   /** Bytes of the mask itself. */
@@ -106,7 +117,7 @@ export class Overlay {
   }
 
   /** A tile in the mask's colour with a soft edge; `true` if all of it is mask, `false` if none. */
-  tint(column: number, row: number, depth: number): HTMLCanvasElement | boolean {
+  fill(column: number, row: number, depth: number): HTMLCanvasElement | boolean {
     return remembered(this.#tinted, `${depth},${column},${row}`, TINTED, () => {
       const part = this.#part(column, row, depth, 1);
       if (typeof part === "number") return part === 1;

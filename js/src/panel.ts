@@ -1,22 +1,33 @@
 /** Everything around the canvas: tool bar, status line, messages, list of keys. */
 
 import { type Icon, icon } from "./icons";
-import { type Command, SHORTCUTS } from "./keyboard";
+import { GESTURES, type Shortcut } from "./keyboard";
+import type { Tool } from "./parts/part";
+import { type Side, SidePanel, type Tab } from "./side";
 import { type State, summary } from "./store/state";
 
 export interface PanelActions {
-  command(command: Command): void;
-  tool(tool: "positive" | "negative"): void;
+  /** Run a command by its id. */
+  command(id: string): void;
+  tool(id: string): void;
   opacity(value: number): void;
   method(name: string): void;
   dismiss(key: number): void;
 }
 
-const FOCUSABLE: ReadonlySet<string> = new Set(["button", "canvas", "input", "select"]);
+const FOCUSABLE: ReadonlySet<string> = new Set([
+  "button",
+  "canvas",
+  "input",
+  "select",
+  "summary",
+  "textarea",
+]);
 
-type Props = Record<string, string>;
+export type Props = Record<string, string>;
 
-function element<K extends keyof HTMLElementTagNameMap>(
+/** Make an element; children given as text stay text. */
+export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   props: Props = {},
   ...children: (Node | string)[]
@@ -30,8 +41,15 @@ function element<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
-function button(id: string, label: string, content: Icon | string, action: () => void) {
-  const drawn = content === "?" || content === "1:1" ? content : icon(content as Icon);
+/** Make a button with an icon or a text of one or a few letters; `id` for tests. */
+export function button(
+  id: string,
+  label: string,
+  content: Icon | SVGElement | { text: string },
+  action: () => void,
+): HTMLButtonElement {
+  const drawn =
+    typeof content === "string" ? icon(content) : "text" in content ? content.text : content;
   const node = element(
     "button",
     { type: "button", class: "iseg-button", "data-testid": `iseg-${id}`, title: label },
@@ -43,11 +61,11 @@ function button(id: string, label: string, content: Icon | string, action: () =>
 }
 
 /** Change a text only when it differs: screen readers announce every change. */
-function setText(node: HTMLElement, text: string): void {
+export function setText(node: HTMLElement, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
 
-function group(label: string, ...children: (Node | string)[]): HTMLElement {
+export function group(label: string, ...children: (Node | string)[]): HTMLElement {
   return element("div", { class: "iseg-group", role: "group", "aria-label": label }, ...children);
 }
 
@@ -68,8 +86,15 @@ export class Panel {
   readonly canvas: HTMLCanvasElement;
 
   readonly #actions: PanelActions;
-  readonly #positive: HTMLButtonElement;
-  readonly #negative: HTMLButtonElement;
+  /** Parts put their own things between canvas and status line here. */
+  readonly below = element("div", { class: "iseg-below" });
+  readonly side: Side;
+  readonly #toolbar: HTMLElement;
+  readonly #spacer = element("span", { class: "iseg-spacer" });
+  readonly #tools = new Map<string, HTMLButtonElement>();
+  readonly #toolGroup = group("What a click does");
+  readonly #help = element("dl");
+  readonly #switches = group("Panels");
   readonly #undo: HTMLButtonElement;
   readonly #redo: HTMLButtonElement;
   readonly #reset: HTMLButtonElement;
@@ -77,7 +102,7 @@ export class Panel {
   readonly #views: HTMLButtonElement;
   readonly #opacity: HTMLInputElement;
   readonly #method: HTMLSelectElement;
-  readonly #help: HTMLElement;
+  readonly #helpPanel: HTMLElement;
   readonly #errors: HTMLElement;
   readonly #banner: HTMLElement;
   readonly #cancel: HTMLButtonElement;
@@ -90,18 +115,10 @@ export class Panel {
   constructor(actions: PanelActions) {
     panels += 1;
     this.#actions = actions;
-    const run = (command: Command) => () => actions.command(command);
-    this.#positive = button("positive", "Positive click: object (X switches)", "positive", () =>
-      actions.tool("positive"),
-    );
-    this.#negative = button("negative", "Negative click: background (X switches)", "negative", () =>
-      actions.tool("negative"),
-    );
-    this.#positive.append(element("span", {}, "Object"));
-    this.#negative.append(element("span", {}, "Background"));
+    const run = (command: string) => () => actions.command(command);
     this.#undo = button("undo", "Undo (U)", "undo", run("undo"));
     this.#redo = button("redo", "Redo (Y)", "redo", run("redo"));
-    this.#reset = button("reset", "Remove all clicks (Delete)", "reset", run("reset"));
+    this.#reset = button("reset", "Remove all clicks of the object", "reset", run("reset"));
     this.#mask = button("mask-toggle", "Show the mask (M)", "mask", run("mask"));
     this.#views = button("views-toggle", "Show the crops looked at (V)", "views", run("views"));
     this.#opacity = this.#makeOpacity();
@@ -112,7 +129,7 @@ export class Panel {
       "Cancel",
     );
     this.#cancel.addEventListener("click", run("cancel"));
-    this.#help = this.#makeHelp();
+    this.#helpPanel = this.#makeHelp();
     this.#errors = element("div", {
       class: "iseg-errors",
       role: "alert",
@@ -145,8 +162,10 @@ export class Panel {
         "Loading the picture…",
       ),
       element("div", { class: "iseg-notes" }, this.#banner, this.#errors),
-      this.#help,
+      this.#helpPanel,
     );
+    this.side = new SidePanel((tab) => this.#addSwitch(tab));
+    this.#toolbar = this.#makeToolbar();
     this.root = element(
       "div",
       {
@@ -154,8 +173,9 @@ export class Panel {
         role: "group",
         "aria-label": "Interactive segmentation",
       },
-      this.#makeToolbar(),
-      this.stage,
+      this.#toolbar,
+      element("div", { class: "iseg-body" }, this.stage, this.side.root),
+      this.below,
       element(
         "div",
         { class: "iseg-status", "data-testid": "iseg-status" },
@@ -169,22 +189,59 @@ export class Panel {
     );
   }
 
+  /** Add a group of controls to the tool bar. */
+  addGroup(label: string, ...children: (Node | string)[]): HTMLElement {
+    const made = group(label, ...children);
+    this.#toolbar.insertBefore(made, this.#spacer);
+    return made;
+  }
+
+  /** Add a tool's button. */
+  addTool(tool: Tool): void {
+    const node = button(tool.id, tool.title, tool.icon, () => this.#actions.tool(tool.id));
+    if (tool.name !== "") node.append(element("span", {}, tool.name));
+    this.#tools.set(tool.id, node);
+    this.#toolGroup.append(node);
+  }
+
+  /** Fill the list of keys. */
+  listKeys(shortcuts: readonly Shortcut[]): void {
+    const rows = [...GESTURES, ...shortcuts].map(({ keys, label }) =>
+      element(
+        "div",
+        { class: "iseg-row" },
+        element("dt", {}, ...keys.map((key) => element("kbd", {}, key))),
+        element("dd", {}, label),
+      ),
+    );
+    this.#help.replaceChildren(...rows);
+  }
+
+  #addSwitch(tab: Tab): HTMLButtonElement {
+    const node = button(`${tab.id}-toggle`, tab.title, tab.icon, () => this.side.toggle(tab.id));
+    node.setAttribute("aria-expanded", "false");
+    this.#switches.append(node);
+    this.#switches.hidden = false;
+    return node;
+  }
+
   #makeToolbar(): HTMLElement {
-    const run = (command: Command) => () => this.#actions.command(command);
+    const run = (command: string) => () => this.#actions.command(command);
     return element(
       "div",
       { class: "iseg-toolbar", role: "toolbar", "aria-label": "Tools" },
-      group("Sign of the next click", this.#positive, this.#negative),
+      this.#toolGroup,
       group("History", this.#undo, this.#redo, this.#reset),
       group(
         "View",
         button("fit", "Fit the picture (F)", "fit", run("fit")),
-        button("actual", "One to one (1)", "1:1", run("actual")),
+        button("actual", "One to one (1)", { text: "1:1" }, run("actual")),
       ),
       group("Mask", this.#mask, this.#opacity, this.#views),
-      element("span", { class: "iseg-spacer" }),
+      this.#spacer,
+      this.#switches,
       element("label", { class: "iseg-field" }, element("span", {}, "Method"), this.#method),
-      button("help", "Keys (?)", "?", run("help")),
+      button("help", "Keys (?)", { text: "?" }, run("help")),
     );
   }
 
@@ -214,14 +271,6 @@ export class Panel {
   }
 
   #makeHelp(): HTMLElement {
-    const rows = SHORTCUTS.map(({ keys, label }) =>
-      element(
-        "div",
-        { class: "iseg-row" },
-        element("dt", {}, ...keys.map((key) => element("kbd", {}, key))),
-        element("dd", {}, label),
-      ),
-    );
     const close = button("help-close", "Close", "close", () => this.#actions.command("help"));
     return element(
       "div",
@@ -233,7 +282,7 @@ export class Panel {
         hidden: "",
       },
       element("div", { class: "iseg-head" }, element("strong", {}, "Keys and gestures"), close),
-      element("dl", {}, ...rows),
+      this.#help,
     );
   }
 
@@ -245,13 +294,15 @@ export class Panel {
     this.root.dataset.inferences = String(state.inferences);
     this.root.dataset.imageWidth = String(state.image.width);
     this.root.dataset.imageHeight = String(state.image.height);
-    this.#pressed(this.#positive, state.tool === "positive");
-    this.#pressed(this.#negative, state.tool === "negative");
+    for (const [id, node] of this.#tools) this.#pressed(node, state.tool === id);
     this.#pressed(this.#mask, state.showMask);
     this.#pressed(this.#views, state.showViews);
     const queued = state.pending.length > 0;
-    this.#undo.disabled = !state.canUndo && !queued;
-    this.#redo.disabled = !state.canRedo;
+    this.#undo.disabled = state.history.done === 0 && !queued;
+    this.#redo.disabled = state.history.undone === 0;
+    const named = (what: string, name: string | null) => (name === null ? what : `${what} ${name}`);
+    this.#undo.title = `${named("Undo", state.history.undo)} (U)`;
+    this.#redo.title = `${named("Redo", state.history.redo)} (Y)`;
     this.#reset.disabled = state.clicks.length === 0 && !queued;
     this.#opacity.value = String(state.opacity);
     this.#opacity.setAttribute("aria-valuetext", `${Math.round(state.opacity * 100)} percent`);
@@ -299,9 +350,9 @@ export class Panel {
   }
 
   #toggleHelp(open: boolean): void {
-    this.#help.hidden = !open;
-    if (open) this.#help.querySelector("button")?.focus();
-    else if (this.#help.contains(document.activeElement)) this.canvas.focus();
+    this.#helpPanel.hidden = !open;
+    if (open) this.#helpPanel.querySelector("button")?.focus();
+    else if (this.#helpPanel.contains(document.activeElement)) this.canvas.focus();
   }
 
   #status(state: State): void {

@@ -1,5 +1,5 @@
 /**
- * The messages between page and kernel, the mirror of `iseg_widget/widget/messages.py` (which
+ * The messages between page and kernel, the mirror of `iseg_widget/widget/messages/` (which
  * tells what each of them means). Both sides are tested against the same recorded messages,
  * `tests/widget/fixtures/messages.json`.
  */
@@ -18,15 +18,24 @@ export interface ViewBox {
   box: Box;
 }
 
-export type RequestBody =
-  | { kind: "hello"; picture: boolean }
-  | { kind: "ping" }
-  | { kind: "click"; x: number; y: number; positive: boolean }
-  | { kind: "undo" }
-  | { kind: "redo" }
-  | { kind: "reset" }
-  | { kind: "cancel" }
-  | { kind: "method"; name: string; options: Record<string, unknown> | null };
+/**
+ * The fields of every request, by kind. Features add theirs in `messages/`:
+ * `declare module "../protocol" { interface Requests { … } }`.
+ */
+export interface Requests {
+  hello: { picture: boolean };
+  ping: object;
+  click: { x: number; y: number; positive: boolean };
+  undo: object;
+  redo: object;
+  reset: object;
+  cancel: object;
+  method: { name: string; options: Record<string, unknown> | null };
+}
+
+export type RequestBody = {
+  [K in keyof Requests]: { kind: K } & Requests[K];
+}[keyof Requests];
 
 export type Request = RequestBody & { id: string; rev: number };
 
@@ -60,6 +69,34 @@ export interface Picture {
   mime: string;
 }
 
+export interface ObjectEntry {
+  id: number;
+  label: string;
+  name: string;
+  colour: string;
+  visible: boolean;
+  locked: boolean;
+  area: number;
+  box: Box | null;
+  /** How many there are. */
+  clicks: number;
+}
+
+/** The visible objects that are not active, as one map: 0, or 1 + the place in `ids` mod 255. */
+export interface Others {
+  base: number | null;
+  box: Box;
+  ids: number[];
+}
+
+/** Commands that can be undone and redone, and the names of the next ones. */
+export interface HistoryEntry {
+  done: number;
+  undone: number;
+  undo: string | null;
+  redo: string | null;
+}
+
 export interface Result {
   kind: "result";
   id: string | null;
@@ -72,9 +109,15 @@ export interface Result {
   /** Part of the grid that the buffer covers. */
   box: Box;
   clicks: ClickData[];
-  can_undo: boolean;
-  can_redo: boolean;
   views: ViewBox[];
+  objects: ObjectEntry[];
+  active: number | null;
+  labels: [label: string, colour: string][];
+  rule: string;
+  others: Others;
+  history: HistoryEntry;
+  /** What the buffers hold, in order. */
+  buffers: ("mask" | "others")[];
   inferences: number;
   stats: Stats;
 }
@@ -93,7 +136,17 @@ export interface ErrorReply {
   message: string;
 }
 
-export type Reply = Received | ActivityReply | Picture | Result | Cancelled | ErrorReply;
+/** Every reply, by kind; features add theirs as they do with `Requests`. */
+export interface Replies {
+  received: Received;
+  activity: ActivityReply;
+  picture: Picture;
+  result: Result;
+  cancelled: Cancelled;
+  error: ErrorReply;
+}
+
+export type Reply = Replies[keyof Replies];
 
 const ACTIVITIES: readonly unknown[] = ["load", "segment", "replay", null];
 
@@ -103,17 +156,20 @@ function fail(what: string): never {
   throw new TypeError(`malformed message from the kernel: ${what}`);
 }
 
-const isText = (value: unknown): value is string => typeof value === "string";
-const isNumber = (value: unknown): value is number => Number.isFinite(value);
-const isCount = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
-const isFlag = (value: unknown): value is boolean => typeof value === "boolean";
-const isTextOrNull = (value: unknown): value is string | null => value === null || isText(value);
-const isNumberOrNull = (value: unknown): value is number | null =>
+export const isText = (value: unknown): value is string => typeof value === "string";
+export const isNumber = (value: unknown): value is number => Number.isFinite(value);
+export const isCount = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) >= 0;
+export const isFlag = (value: unknown): value is boolean => typeof value === "boolean";
+export const isTextOrNull = (value: unknown): value is string | null =>
+  value === null || isText(value);
+export const isNumberOrNull = (value: unknown): value is number | null =>
   value === null || isNumber(value);
-const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
-const isBox = (value: unknown): value is Box =>
+export const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every(isText);
+export const isBox = (value: unknown): value is Box =>
   Array.isArray(value) && value.length === 4 && value.every(isNumber);
-const isFields = (value: unknown): value is Fields =>
+export const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 export function isClick(value: unknown): value is ClickData {
@@ -133,32 +189,83 @@ function isStats(value: unknown): value is Stats {
   );
 }
 
-const isEvery =
+export const isCountOrNull = (value: unknown): value is number | null =>
+  value === null || isCount(value);
+export const isPair =
+  <T>(check: (value: unknown) => value is T) =>
+  (value: unknown): value is [T, T] =>
+    Array.isArray(value) && value.length === 2 && value.every(check);
+
+export const isEvery =
   <T>(check: (value: unknown) => value is T) =>
   (value: unknown): value is T[] =>
     Array.isArray(value) && value.every(check);
 
-const SHAPES: Record<Reply["kind"], Record<string, (value: unknown) => boolean>> = {
-  received: { id: isText },
-  activity: { ids: isTexts, what: (value) => ACTIVITIES.includes(value) },
-  picture: { id: isText, width: isCount, height: isCount, mime: isText },
-  result: {
-    id: isTextOrNull,
-    ids: isTexts,
-    rev: isCount,
-    base: (value) => value === null || isCount(value),
-    grid: (value) => Array.isArray(value) && value.length === 2 && value.every(isCount),
-    box: isBox,
-    clicks: isEvery(isClick),
-    can_undo: isFlag,
-    can_redo: isFlag,
-    views: isEvery(isView),
-    inferences: isCount,
-    stats: isStats,
-  },
-  cancelled: { id: isText, ids: isTexts },
-  error: { id: isTextOrNull, ids: isTexts, title: isText, message: isText },
-};
+const isBoxOrNull = (value: unknown): value is Box | null => value === null || isBox(value);
+
+function isObject(value: unknown): value is ObjectEntry {
+  return (
+    isFields(value) &&
+    [value.id, value.area, value.clicks].every(isCount) &&
+    [value.label, value.name, value.colour].every(isText) &&
+    [value.visible, value.locked].every(isFlag) &&
+    isBoxOrNull(value.box)
+  );
+}
+
+function isOthers(value: unknown): value is Others {
+  return (
+    isFields(value) &&
+    isCountOrNull(value.base) &&
+    isBox(value.box) &&
+    Array.isArray(value.ids) &&
+    value.ids.every(isCount)
+  );
+}
+
+function isHistory(value: unknown): value is HistoryEntry {
+  return (
+    isFields(value) &&
+    isCount(value.done) &&
+    isCount(value.undone) &&
+    isTextOrNull(value.undo) &&
+    isTextOrNull(value.redo)
+  );
+}
+
+export type Shape = Record<string, (value: unknown) => boolean>;
+
+const SHAPES: Record<string, Shape> = {};
+
+/** Say what a kind of reply consists of; replies of other kinds are refused. */
+export function registerReply(kind: keyof Replies, shape: Shape): void {
+  SHAPES[kind] = shape;
+}
+
+registerReply("received", { id: isText });
+registerReply("activity", { ids: isTexts, what: (value) => ACTIVITIES.includes(value) });
+registerReply("picture", { id: isText, width: isCount, height: isCount, mime: isText });
+registerReply("result", {
+  id: isTextOrNull,
+  ids: isTexts,
+  rev: isCount,
+  base: isCountOrNull,
+  grid: isPair(isCount),
+  box: isBox,
+  clicks: isEvery(isClick),
+  views: isEvery(isView),
+  objects: isEvery(isObject),
+  active: isCountOrNull,
+  labels: isEvery(isPair(isText)),
+  rule: isText,
+  others: isOthers,
+  history: isHistory,
+  buffers: isTexts,
+  inferences: isCount,
+  stats: isStats,
+});
+registerReply("cancelled", { id: isText, ids: isTexts });
+registerReply("error", { id: isTextOrNull, ids: isTexts, title: isText, message: isText });
 
 const isKind = (value: unknown): value is Reply["kind"] =>
   isText(value) && Object.hasOwn(SHAPES, value);
@@ -168,8 +275,7 @@ export function parseReply(content: unknown): Reply {
   if (!isFields(content)) fail("it is no object");
   const { kind } = content;
   if (!isKind(kind)) fail(`unknown kind ${JSON.stringify(kind)}`);
-  const shape = SHAPES[kind];
-  for (const [name, check] of Object.entries(shape)) {
+  for (const [name, check] of Object.entries(SHAPES[kind] ?? {})) {
     if (!check(content[name])) fail(`${kind}.${name} is ${JSON.stringify(content[name])}`);
   }
   return content as unknown as Reply;

@@ -1,4 +1,5 @@
 import type { Model, Traits } from "../src/model";
+import type { ObjectEntry } from "../src/protocol";
 
 /** A model as a notebook host hands it over, with the kernel's end in the test's hands. */
 export class FakeModel implements Model {
@@ -70,6 +71,21 @@ export class FakeModel implements Model {
   }
 }
 
+export function object(fields: Partial<ObjectEntry> = {}): ObjectEntry {
+  return {
+    id: 1,
+    label: "object",
+    name: "",
+    colour: "#0072b2",
+    visible: true,
+    locked: false,
+    area: 0,
+    box: null,
+    clicks: 0,
+    ...fields,
+  };
+}
+
 export function result(fields: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     kind: "result",
@@ -80,9 +96,14 @@ export function result(fields: Record<string, unknown> = {}): Record<string, unk
     grid: [20, 12],
     box: [0, 0, 0, 0],
     clicks: [],
-    can_undo: false,
-    can_redo: false,
     views: [],
+    objects: [object()],
+    active: 1,
+    labels: [["object", "#0072b2"]],
+    rule: "allow",
+    others: { base: 0, box: [0, 0, 0, 0], ids: [] },
+    history: { done: 0, undone: 0, undo: null, redo: null },
+    buffers: [],
     inferences: 0,
     stats: { seconds: null, iou: null, area: 0 },
     ...fields,

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { PointerInput } from "../src/tools/input";
+import { type Actions, PointerInput } from "../src/tools/input";
 
 const canvas = document.createElement("div");
 let focused = true;
 const actions = {
   click: vi.fn(),
+  grab: vi.fn<Actions["grab"]>(() => null),
   pan: vi.fn(),
   zoom: vi.fn(),
   hover: vi.fn(),
@@ -55,8 +56,7 @@ describe("mouse and pen", () => {
     pointer("pointerup", 32, 41, init);
     expect(actions.click).toHaveBeenCalledExactlyOnceWith(
       { x: 30, y: 40 },
-      negative,
-      expect.any(Number),
+      expect.objectContaining({ negative, time: expect.any(Number) }),
     );
     expect(actions.pan).not.toHaveBeenCalled();
     expect(actions.focus).toHaveBeenCalled();
@@ -105,8 +105,7 @@ describe("touch", () => {
     pointer("pointerup", 37, 44, finger(1));
     expect(actions.click).toHaveBeenCalledExactlyOnceWith(
       { x: 30, y: 40 },
-      false,
-      expect.any(Number),
+      expect.objectContaining({ negative: false, time: expect.any(Number) }),
     );
     expect(actions.hover).not.toHaveBeenCalled();
   });
@@ -142,4 +141,33 @@ it("hears nothing after it is closed", () => {
   wheel({ deltaY: 1 });
   expect(actions.click).not.toHaveBeenCalled();
   expect(actions.zoom).not.toHaveBeenCalled();
+});
+
+describe("a press that is taken", () => {
+  it("moves what took it, not the picture, and does not click", () => {
+    const drag = { move: vi.fn(), drop: vi.fn(), cancel: vi.fn() };
+    actions.grab.mockReturnValueOnce(drag);
+    pointer("pointerdown", 30, 40);
+    pointer("pointermove", 50, 40);
+    pointer("pointerup", 52, 41);
+    expect(drag.move).toHaveBeenCalledExactlyOnceWith({ x: 50, y: 40 });
+    expect(drag.drop).toHaveBeenCalledExactlyOnceWith({ x: 52, y: 41 }, true);
+    expect(actions.pan).not.toHaveBeenCalled();
+    expect(actions.click).not.toHaveBeenCalled();
+  });
+
+  it("is given up for a second finger, and by the browser", () => {
+    const drag = { move: vi.fn(), drop: vi.fn(), cancel: vi.fn() };
+    actions.grab.mockReturnValue(drag);
+    pointer("pointerdown", 30, 40, { pointerType: "touch" });
+    pointer("pointerdown", 90, 40, { pointerType: "touch", pointerId: 2 });
+    expect(drag.cancel).toHaveBeenCalledOnce();
+    pointer("pointerup", 90, 40, { pointerType: "touch", pointerId: 2 });
+    pointer("pointerup", 30, 40, { pointerType: "touch" });
+    pointer("pointerdown", 30, 40);
+    pointer("pointercancel", 30, 40);
+    expect(drag.cancel).toHaveBeenCalledTimes(2);
+    expect(drag.drop).not.toHaveBeenCalled();
+    actions.grab.mockReset().mockReturnValue(null);
+  });
 });

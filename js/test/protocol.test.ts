@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import "../src/messages/index";
 import { parseReply, type RequestBody, toBytes } from "../src/protocol";
 import { result } from "./fakes";
 import { replies, requests } from "./recorded";
@@ -24,6 +25,8 @@ describe("replies", () => {
     [result({ base: "0" }), 'result.base is "0"'],
     [result({ box: [0, 0, 1] }), "result.box is [0,0,1]"],
     [result({ clicks: [{ x: 1, y: null, positive: true }] }), "result.clicks is"],
+    [result({ others: { base: null, box: [0, 0, 1, 1] } }), "result.others is"],
+    [result({ objects: [{ id: 1 }] }), "result.objects is"],
     [result({ stats: { seconds: 1, iou: null } }), "result.stats is"],
     [result({ views: [{ kind: "roi", box: "all" }] }), "result.views is"],
   ])("refuses %j", (content, reason) => {
@@ -42,6 +45,19 @@ describe("requests", () => {
       reset: true,
       cancel: true,
       method: true,
+      add_object: true,
+      select_object: true,
+      select_at: true,
+      change_object: true,
+      remove_object: true,
+      merge_objects: true,
+      subtract_object: true,
+      split_object: true,
+      duplicate_object: true,
+      rule: true,
+      add_label: true,
+      history: true,
+      jump: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });

@@ -32,11 +32,17 @@ describe("state", () => {
     expect(waiting.pending.map(({ id }) => id)).toEqual(["a", "b"]);
     const answered = reduce(
       waiting,
-      reply(result({ ids: ["a"], clicks: [{ x: 1, y: 2, positive: true }], can_undo: true })),
+      reply(
+        result({
+          ids: ["a"],
+          clicks: [{ x: 1, y: 2, positive: true }],
+          history: { done: 1, undone: 0, undo: "click", redo: null },
+        }),
+      ),
     );
     expect(answered.pending.map(({ id }) => id)).toEqual(["b"]);
     expect(answered.clicks).toHaveLength(1);
-    expect(answered.canUndo).toBe(true);
+    expect(answered.history.done).toBe(1);
   });
 
   it("leaves the clicks of another view alone", () => {

@@ -139,7 +139,7 @@ describe("clicks", () => {
         ids: [id],
         clicks: [{ x: 5, y: 6, positive: true }],
         inferences: 1,
-        can_undo: true,
+        history: { done: 1, undone: 0, undo: "click", redo: null },
       }),
     );
     await settle();
@@ -214,7 +214,12 @@ describe("answers", () => {
   });
 
   it("come from Python as well", async () => {
-    model.reply(result({ clicks: [{ x: 1, y: 1, positive: false }], can_undo: true }));
+    model.reply(
+      result({
+        clicks: [{ x: 1, y: 1, positive: false }],
+        history: { done: 1, undone: 0, undo: "click", redo: null },
+      }),
+    );
     await settle();
     expect(get("facts").textContent).toContain("1 click");
     expect((get("undo") as HTMLButtonElement).disabled).toBe(false);

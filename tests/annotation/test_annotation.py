@@ -283,7 +283,7 @@ class TestMasks:
         annotation.session(1)
         wide = DiskMethod(DiskOptions(radius=7))
         annotation.use_method(wide)
-        assert annotation.undo_name == "method"
+        assert annotation.undo_name == "add"  # nothing was replayed: no command
         annotation.click(20, 10)
         assert annotation.session(1).method is wide
         np.testing.assert_array_equal(annotation.session(1).initial_mask, LEFT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +102,7 @@ class Page:
         self.updates: list[dict[str, Any]] = []
         self.count = 0
         self.mask: Mask | None = None
+        self.others = np.zeros((0, 0), np.uint8)
         self.rev = -1
         widget._send = self._receive  # type: ignore[method-assign]
 
@@ -122,10 +124,22 @@ class Page:
             self.send("hello", picture=False)
             return
         x0, y0, x1, y1 = result["box"]
-        if buffers:
-            part = PackedMask((y1 - y0, x1 - x0), bytes(buffers[0])).unpack()
+        named = dict(zip(result["buffers"], buffers, strict=True))
+        if "mask" in named:
+            part = PackedMask((y1 - y0, x1 - x0), bytes(named["mask"])).unpack()
             self.mask[y0:y1, x0:x1] = part
+        self._draw_others(result, named.get("others"))
         self.rev = result["rev"]
+
+    def _draw_others(self, result: Mapping[str, Any], data: bytes | None) -> None:
+        width, height = result["grid"]
+        others = result["others"]
+        if others["base"] is None:
+            self.others = np.zeros((height, width), np.uint8)
+        x0, y0, x1, y1 = others["box"]
+        if data is not None:
+            part = np.frombuffer(zlib.decompress(data), np.uint8)
+            self.others[y0:y1, x0:x1] = part.reshape(y1 - y0, x1 - x0)
 
     def send(self, kind: str, **fields: Any) -> str:
         self.count += 1

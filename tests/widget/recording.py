@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -66,9 +67,32 @@ def record() -> dict[str, Any]:
     known = {"focalclick": registry._METHODS["focalclick"]}
     with mock.patch.dict(registry._METHODS, known, clear=True):
         say("method", name="focalclock", options=None)
+    _objects(say)
     say("cancel")
     widget.close()
     return {"image": {"width": 20, "height": 12}, "requests": requests, "replies": replies}
+
+
+def _objects(say: Callable[..., None]) -> None:
+    """Two objects, and all that can be done with them."""
+    same = dict.fromkeys(("name", "label", "colour", "visible", "locked", "position"))
+    say("click", x=3.0, y=5.0, positive=True)
+    say("add_label", label="<b>cat</b>")
+    say("add_object", label="<b>cat</b>")
+    say("click", x=6.0, y=5.0, positive=True)
+    say("change_object", object=2, **{**same, "name": "Tom", "colour": "#aa3311"})
+    say("select_at", x=1.0, y=5.0)
+    say("rule", rule="top")
+    say("subtract_object", object=1, other=2)
+    say("duplicate_object", object=2)
+    say("merge_objects", objects=[1, 3])
+    say("split_object", object=1)
+    say("remove_object", object=1)
+    say("select_object", object=2)
+    say("history")
+    say("jump", done=4)
+    say("change_object", object=1, **{**same, "locked": True})
+    say("remove_object", object=1)
 
 
 def malformed() -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ def test_clicks_change_mask_traits_and_page(make: Make) -> None:
     assert result["stats"]["iou"] == pytest.approx(widget.mask.mean())
     assert result["stats"]["seconds"] == 0.004
     assert [view["kind"] for view in result["views"]] == ["target_crop", "focus_crop"]
-    assert (result["can_undo"], result["can_redo"]) == (True, False)
+    assert result["history"] == {"done": 2, "undone": 0, "undo": "click", "redo": None}
 
 
 def test_fast_clicks_are_answered_together_and_replay_to_the_same_mask(make: Make) -> None:
@@ -163,7 +163,7 @@ def test_undo_redo_and_reset_are_exact(make: Make) -> None:
     page.send("redo")
     page.settle()
     assert np.array_equal(page.mask, masks[1])
-    assert page.of("result")[-1]["can_redo"]
+    assert page.of("result")[-1]["history"]["redo"] == "click"
 
 
 # Cancel
@@ -417,7 +417,7 @@ def test_an_unknown_method_changes_nothing(make: Make) -> None:
     widget, page, _ = make()
     page.open()
     widget.click(20, 20)
-    before = widget.session
+    before = widget.session.log()
     with pytest.raises(ValueError, match="unknown method 'nonsense'"):
         widget.method = "nonsense"
     with pytest.raises(TypeError, match="method must be a name"):
@@ -426,7 +426,7 @@ def test_an_unknown_method_changes_nothing(make: Make) -> None:
     page.settle()
     assert page.of("error")[0]["title"] == "The method was not changed"
     assert widget.method == "disks"
-    assert widget.session is before
+    assert widget.session.log() == before
 
 
 def test_a_method_change_can_be_cancelled(make: Make) -> None:
@@ -546,7 +546,7 @@ def test_closing_stops_the_worker_and_frees_the_widget() -> None:
     page = Page(widget)
     page.open()
     widget.click(20, 20)
-    worker, session = widget._desk.worker, weakref.ref(widget.session)
+    worker, annotation = widget._desk.worker, weakref.ref(widget.annotation)
     mask = widget.mask
     widget.close()
     worker.join(10)
@@ -559,7 +559,7 @@ def test_closing_stops_the_worker_and_frees_the_widget() -> None:
     del widget, page
     gc.collect()
     assert gone() is None
-    assert session() is None
+    assert annotation() is None
 
 
 def test_the_public_name() -> None:

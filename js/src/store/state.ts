@@ -1,7 +1,15 @@
 /** What the page knows, as one immutable value, and the pure function that moves it on. */
 
 import type { Tool } from "../model";
-import type { Activity, ClickData, Reply, ViewBox } from "../protocol";
+import type {
+  Activity,
+  ClickData,
+  HistoryEntry,
+  ObjectEntry,
+  Reply,
+  Result,
+  ViewBox,
+} from "../protocol";
 import type { Point, Size } from "../viewport";
 
 export interface PendingClick extends ClickData {
@@ -25,8 +33,12 @@ export interface State {
   clicks: readonly ClickData[];
   /** Clicks that were sent and are not in the mask yet. */
   pending: readonly PendingClick[];
-  canUndo: boolean;
-  canRedo: boolean;
+  objects: readonly ObjectEntry[];
+  /** Id of the object that clicks are for. */
+  active: number | null;
+  labels: Result["labels"];
+  rule: string;
+  history: HistoryEntry;
   views: readonly ViewBox[];
   inferences: number;
   seconds: number | null;
@@ -80,8 +92,11 @@ export function initialState(traits: TraitState): State {
     hasPicture: false,
     rev: -1,
     pending: [],
-    canUndo: false,
-    canRedo: false,
+    objects: [],
+    active: null,
+    labels: [],
+    rule: "allow",
+    history: { done: 0, undone: 0, undo: null, redo: null },
     views: [],
     inferences: 0,
     seconds: null,
@@ -132,9 +147,6 @@ export function reduce(state: State, event: Event): State {
 
 function onReply(state: State, reply: Reply): State {
   switch (reply.kind) {
-    case "received":
-    case "picture":
-      return state;
     case "activity":
       return { ...state, activity: reply.what };
     case "cancelled":
@@ -151,15 +163,25 @@ function onReply(state: State, reply: Reply): State {
         pending: without(state.pending, reply.ids),
         rev: reply.rev,
         clicks: reply.clicks,
-        canUndo: reply.can_undo,
-        canRedo: reply.can_redo,
+        objects: reply.objects,
+        active: reply.active,
+        labels: reply.labels,
+        rule: reply.rule,
+        history: reply.history,
         views: reply.views,
         inferences: reply.inferences,
         seconds: reply.stats.seconds,
         iou: reply.stats.iou,
         area: reply.stats.area,
       };
+    default:
+      return state;
   }
+}
+
+/** The active object. */
+export function activeObject(state: State): ObjectEntry | null {
+  return state.objects.find(({ id }) => id === state.active) ?? null;
 }
 
 function without(

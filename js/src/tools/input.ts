@@ -6,9 +6,32 @@
 
 import { type Point, wheelFactor } from "../viewport";
 
+/** How a press began. */
+export interface Press {
+  /** The person asked for the opposite of what the tool does: right button or Shift. */
+  negative: boolean;
+  pointerType: string;
+  /** Milliseconds, as of the event. */
+  time: number;
+  shiftKey: boolean;
+  ctrlKey: boolean;
+  altKey: boolean;
+}
+
+/** A press that somebody took: what is done while the pointer moves. Positions as in `Actions`. */
+export interface Drag {
+  move(at: Point): void;
+  /** The pointer was lifted. `moved`: it was moved before, farther than by a trembling hand. */
+  drop(at: Point, moved: boolean): void;
+  /** A second finger came down, or the browser took the pointer away. */
+  cancel(): void;
+}
+
+/** Positions are in CSS pixels of the canvas. */
 export interface Actions {
-  /** `negative`: the person asked for a negative click whatever the tool is. */
-  click(at: Point, negative: boolean, time: number): void;
+  click(at: Point, press: Press): void;
+  /** Take a press, or leave it: then it pans. */
+  grab(at: Point, press: Press): Drag | null;
   pan(dx: number, dy: number): void;
   zoom(at: Point, factor: number): void;
   hover(at: Point | null): void;
@@ -19,13 +42,14 @@ export interface Actions {
 /** How far a press may move, in CSS pixels, and still be a click. */
 const SLACK = { mouse: 4, pen: 6, touch: 10 };
 
-interface Press {
+interface Pointer {
   start: Point;
   at: Point;
   slack: number;
   button: number;
-  negative: boolean;
+  press: Press;
   moved: boolean;
+  drag: Drag | null;
 }
 
 const middle = (a: Point, b: Point): Point => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 });
@@ -34,7 +58,7 @@ const distance = (a: Point, b: Point): number => Math.hypot(a.x - b.x, a.y - b.y
 export class PointerInput {
   readonly #canvas: HTMLElement;
   readonly #actions: Actions;
-  readonly #presses = new Map<number, Press>();
+  readonly #presses = new Map<number, Pointer>();
   readonly #abort = new AbortController();
 
   constructor(canvas: HTMLElement, actions: Actions) {
@@ -73,16 +97,32 @@ export class PointerInput {
     this.#canvas.setPointerCapture?.(event.pointerId);
     const at = this.#position(event);
     const kind = event.pointerType as keyof typeof SLACK;
+    const press: Press = {
+      negative: event.button === 2 || event.shiftKey,
+      pointerType: event.pointerType,
+      time: event.timeStamp,
+      shiftKey: event.shiftKey,
+      ctrlKey: event.ctrlKey,
+      altKey: event.altKey,
+    };
+    const first = this.#presses.size === 0;
     this.#presses.set(event.pointerId, {
       start: at,
       at,
       slack: SLACK[kind] ?? SLACK.mouse,
       button: event.button,
-      negative: event.button === 2 || event.shiftKey,
+      press,
       moved: false,
+      drag: first && event.button !== 1 ? this.#actions.grab(at, press) : null,
     });
     // A second finger turns both into a gesture: neither may click when it is lifted.
-    if (this.#presses.size > 1) for (const press of this.#presses.values()) press.moved = true;
+    if (!first) {
+      for (const pointer of this.#presses.values()) {
+        pointer.moved = true;
+        pointer.drag?.cancel();
+        pointer.drag = null;
+      }
+    }
   };
 
   readonly #move = (event: PointerEvent): void => {
@@ -95,13 +135,16 @@ export class PointerInput {
       return;
     }
     if (!press.moved && distance(press.start, at) > press.slack) press.moved = true;
-    if (press.moved) {
+    if (press.drag !== null) {
+      press.drag.move(at);
+      press.at = at;
+    } else if (press.moved) {
       this.#actions.pan(at.x - press.at.x, at.y - press.at.y);
       press.at = at;
     }
   };
 
-  #pinch(id: number, press: Press, at: Point): void {
+  #pinch(id: number, press: Pointer, at: Point): void {
     const other = [...this.#presses].find(([key]) => key !== id)?.[1];
     if (other === undefined) return;
     const before = middle(press.at, other.at);
@@ -115,11 +158,15 @@ export class PointerInput {
   readonly #up = (event: PointerEvent): void => {
     const press = this.#presses.get(event.pointerId);
     this.#presses.delete(event.pointerId);
-    if (press === undefined || press.moved || press.button === 1) return;
-    this.#actions.click(press.start, press.negative, event.timeStamp);
+    if (press === undefined) return;
+    if (press.drag !== null) press.drag.drop(this.#position(event), press.moved);
+    else if (!press.moved && press.button !== 1) {
+      this.#actions.click(press.start, { ...press.press, time: event.timeStamp });
+    }
   };
 
   readonly #cancel = (event: PointerEvent): void => {
+    this.#presses.get(event.pointerId)?.drag?.cancel();
     this.#presses.delete(event.pointerId);
   };
 

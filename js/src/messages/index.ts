@@ -1,0 +1,3 @@
+/** The messages of all features. */
+
+import "./objects";

@@ -1,0 +1,7 @@
+/** The features of the widget, in the order of their buttons and of the list of keys. */
+
+import { clicks } from "./clicks";
+import { core } from "./core";
+import type { MakePart } from "./part";
+
+export const PARTS: readonly MakePart[] = [clicks, core];
