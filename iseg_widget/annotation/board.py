@@ -101,6 +101,10 @@ class Board:
         """Return an object's mask, ``(H, W)`` bool, or the part of it in ``box``."""
         return self._state(object_id).region.window(box or whole(self.shape))
 
+    def region_of(self, object_id: int) -> Region:
+        """Return an object's mask cut to its box."""
+        return self._state(object_id).region
+
     def session(self, object_id: int | None = None) -> Session:
         """Return a copy of an object's session; changes go through :meth:`act`.
 

@@ -28,8 +28,8 @@ from iseg_widget.widget.actions import (
     UseMethod,
     WarmUp,
 )
-from iseg_widget.widget.codec import encode_picture
 from iseg_widget.widget.messages import Activity
+from iseg_widget.widget.pyramid import TILE, PicturePyramid, TileServer
 from iseg_widget.widget.screen import Screen, Shown
 from iseg_widget.widget.worker import Job, Worker
 
@@ -105,7 +105,7 @@ class Desk:
         self._load = load
         # Every method used so far, as it was used last: going back to one is quick.
         self._methods: dict[str, Method] = {}
-        self._picture: tuple[str, bytes] | None = None
+        self.tiles = TileServer(PicturePyramid(annotation.image))
         self._warm = False
         self._active = False
         self._inferences = 0
@@ -178,12 +178,19 @@ class Desk:
 
     def _show(self, name: str, *, picture: bool) -> None:
         if picture:
-            image = self.annotation.image
-            if self._picture is None:
-                self._picture = encode_picture(image)
-            mime, data = self._picture
-            height, width = image.shape[:2]
-            self._send(messages.Picture(id=name, width=width, height=height, mime=mime, data=data))
+            pyramid = self.tiles.pyramid
+            base = pyramid.base()
+            self._send(
+                messages.Picture(
+                    id=name,
+                    width=pyramid.width,
+                    height=pyramid.height,
+                    level=pyramid.base_level,
+                    tile=TILE,
+                    mime=base.mime,
+                    data=base.data,
+                )
+            )
         self._send(self._result((name,), None))
 
     def _clicks(self, jobs: Sequence[Job]) -> None:

@@ -33,7 +33,9 @@ from iseg_widget.widget import messages
 from iseg_widget.widget.actions import Act, TellCancelled, UseMethod, WarmUp, job_of
 from iseg_widget.widget.codec import still_png
 from iseg_widget.widget.desk import Desk, Given, Published, click_many
+from iseg_widget.widget.messages.tiles import GetTile
 from iseg_widget.widget.objects import ObjectActions
+from iseg_widget.widget.tiles import serve
 from iseg_widget.widget.traits import (
     TOOLS,
     Done,
@@ -42,6 +44,7 @@ from iseg_widget.widget.traits import (
     frozen,
     options_to_json,
 )
+from iseg_widget.widget.view_modes import VIEW_MODES, ViewModes
 from iseg_widget.widget.worker import Job
 
 if TYPE_CHECKING:
@@ -59,7 +62,7 @@ _NOT_BUILT = """export default { render({ el }) { el.textContent =
 MIN_HEIGHT = 120
 """Least height of the picture on the page, in CSS pixels."""
 
-PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views"})
+PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views"}) | VIEW_MODES
 """What the page may set; all other traits are written by the kernel alone."""
 
 ErrorCallback = Callable[[Exception], object]
@@ -71,7 +74,7 @@ def _bundle(name: str, missing: str) -> str:
     return f"{path.read_text(encoding='utf-8') if path.is_file() else missing}\n"
 
 
-class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
+class SegmentationWidget(ObjectActions, ViewModes, anywidget.AnyWidget):
     """Segment the objects of an image by clicking on them.
 
     It begins with one object; :attr:`mask`, :attr:`clicks` and :attr:`session` are always those of
@@ -262,6 +265,7 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
         """Stop the worker and remove the widget from the page."""
         if hasattr(self, "_desk"):
             self._desk.worker.close()
+            self._desk.tiles.close()
         super().close()
 
     # Jobs
@@ -353,6 +357,9 @@ class SegmentationWidget(ObjectActions, anywidget.AnyWidget):
         worker = self._desk.worker
         self._send_reply(messages.Received(id=request.id))
         if isinstance(request, messages.Ping):
+            return
+        if isinstance(request, GetTile):
+            serve(self._desk.tiles, request, self._send_reply)
             return
         if isinstance(request, messages.Cancel):
             removed = tuple(job.id for job in worker.cancel() if job.id is not None)

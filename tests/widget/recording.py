@@ -16,6 +16,7 @@ from unittest import mock
 import numpy as np
 
 from iseg_widget.methods import registry
+from iseg_widget.widget import pyramid
 from iseg_widget.widget.messages import Reply
 from iseg_widget.widget.segmentation import SegmentationWidget
 from tests.widget.fakes import DiskOptions, Disks, Mask, Page
@@ -68,6 +69,7 @@ def record() -> dict[str, Any]:
     with mock.patch.dict(registry._METHODS, known, clear=True):
         say("method", name="focalclock", options=None)
     _objects(say)
+    _tiles(say, widget)
     say("cancel")
     widget.close()
     return {"image": {"width": 20, "height": 12}, "requests": requests, "replies": replies}
@@ -93,6 +95,27 @@ def _objects(say: Callable[..., None]) -> None:
     say("jump", done=4)
     say("change_object", object=1, **{**same, "locked": True})
     say("remove_object", object=1)
+
+
+def _tiles(say: Callable[..., None], widget: SegmentationWidget) -> None:
+    """A tile of a picture that counts as a large one, and one that there is not."""
+    small = {"WHOLE_PIXELS": 100, "BASE_PIXELS": 100, "TILE": 8}
+    tiles = widget._desk.tiles
+    with mock.patch.multiple(pyramid, **small):
+        tiles.pyramid = pyramid.PicturePyramid(widget.image)
+        with mock.patch.object(tiles, "_pool", AtOnce()):
+            say("tile", level=0, column=2, row=1)
+            say("tile", level=0, column=3, row=1)
+
+
+class AtOnce:
+    """A pool that does things at once, so that the recording is always the same."""
+
+    def submit(self, do: Callable[..., None], *arguments: Any) -> None:
+        do(*arguments)
+
+    def shutdown(self, **_: Any) -> None:
+        pass
 
 
 def malformed() -> list[dict[str, Any]]:
