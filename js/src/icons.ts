@@ -11,6 +11,11 @@ const PATHS = {
   mask: '<path d="M1.5 8s2.4-4.25 6.5-4.25S14.5 8 14.5 8 12.1 12.25 8 12.25 1.5 8 1.5 8Z"/><circle cx="8" cy="8" r="1.9"/>',
   views:
     '<rect x="2" y="2.5" width="12" height="11" rx="1"/><rect x="7" y="7" width="4.5" height="4" stroke-dasharray="1.6 1.2"/>',
+  loupe:
+    '<circle cx="6.75" cy="6.75" r="4.5"/><path d="m10.25 10.25 3.5 3.5M6.75 4.75v4M4.75 6.75h4"/>',
+  display:
+    '<path d="M2.5 4.5h6M12 4.5h1.5M2.5 11.5H4M8 11.5h5.5"/><circle cx="10.25" cy="4.5" r="1.75"/><circle cx="6" cy="11.5" r="1.75"/>',
+  two: '<rect x="2" y="3" width="12" height="10" rx="1"/><path d="M8 3v10"/>',
   close: '<path d="m4 4 8 8M12 4l-8 8"/>',
   warning: '<path d="M8 2.25 14.25 13H1.75Z"/><path d="M8 6.5v3M8 11.25v.2"/>',
 } as const;

@@ -1,9 +1,10 @@
 /** Drawing: the picture, the mask, the views, the clicks and the crosshair, in this order. */
 
-import { TILE } from "./contour";
+import { checkerboard, drawContour, drawFill, drawOutside } from "./mask-layer";
 import type { OthersOverlay } from "./others";
 import type { Colour, Overlay } from "./overlay";
 import type { ViewBox } from "./protocol";
+import type { Pyramid } from "./pyramid";
 import type { State } from "./store/state";
 import { type Point, type Size, toScreen, type Viewport } from "./viewport";
 
@@ -13,19 +14,10 @@ export const MASK: Colour = [37, 132, 255];
 export const POSITIVE = "#009e73";
 export const NEGATIVE = "#d55e00";
 
-const HALO = "rgba(255, 255, 255, 0.85)";
 const SHADE = "rgba(0, 0, 0, 0.55)";
 const FONT = '600 10px system-ui, -apple-system, "Segoe UI", sans-serif';
 
-/** Above this many device pixels per image pixel, pixels are drawn as squares. */
-const CRISP = 3;
-/** Above this many, the contour follows the pixels' edges. */
-const EXACT = 5;
-
 const INSET = 3;
-
-/** With more line pieces than this in sight, the contour is drawn more simply, but in time. */
-const MANY = 20000;
 
 interface ViewStyle {
   label: string;
@@ -49,7 +41,7 @@ export interface Scene {
   size: Size;
   view: Viewport;
   state: State;
-  picture: CanvasImageSource | null;
+  picture: Pyramid | null;
   overlay: Overlay;
   others: OthersOverlay;
 }
@@ -59,7 +51,7 @@ export function draw(scene: Scene, between: () => void): void {
   const { context, ratio, size, state } = scene;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, size.width, size.height);
-  drawPicture(scene);
+  scene.picture?.draw(context, scene.view, size, ratio);
   if (state.showMask) {
     drawOthers(scene);
     drawMask(scene);
@@ -70,90 +62,34 @@ export function draw(scene: Scene, between: () => void): void {
   if (state.cursor !== null) drawCrosshair(context, toScreen(scene.view, state.cursor), state);
 }
 
-/** Draw a grid of any resolution over the whole image. */
-export function place(scene: Scene, source: CanvasImageSource): void {
-  const { context, view, state } = scene;
-  context.drawImage(
-    source,
-    view.offsetX,
-    view.offsetY,
-    state.image.width * view.scale,
-    state.image.height * view.scale,
-  );
-}
-
-function drawPicture(scene: Scene): void {
-  const { context, ratio, view, picture } = scene;
-  if (picture === null) return;
-  context.imageSmoothingEnabled = view.scale * ratio < CRISP;
-  context.imageSmoothingQuality = view.scale * ratio < 0.75 ? "medium" : "low";
-  place(scene, picture);
-}
-
 function drawOthers(scene: Scene): void {
   const { context, others, state } = scene;
-  if (others.canvas === null || others.isEmpty || state.opacity === 0) return;
+  if (others.isEmpty || state.opacity === 0) return;
   context.globalAlpha = state.opacity;
-  context.imageSmoothingEnabled = true;
-  context.imageSmoothingQuality = "medium";
-  place(scene, others.canvas);
+  drawFill(scene, others, "");
   context.globalAlpha = 1;
 }
 
-function drawMask(scene: Scene): void {
+/** The active mask as the modes want it. */
+export function drawMask(scene: Scene): void {
   const { context, overlay, state } = scene;
-  if (overlay.canvas === null) return;
-  if (state.opacity > 0) {
+  const { background, invert, mask_display: display, contour_width: width } = state.modes;
+  const colour = `rgb(${overlay.colour.join(" ")})`;
+  if (background !== "shown") drawCurtain(scene, background);
+  else if (display !== "contour" && state.opacity > 0) {
     context.globalAlpha = state.opacity;
-    context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = "medium";
-    place(scene, overlay.canvas);
+    if (invert) drawOutside(scene, overlay, state.image, colour);
+    else drawFill(scene, overlay, colour);
     context.globalAlpha = 1;
   }
-  drawContour(scene);
+  if (display !== "fill") drawContour(scene, overlay, colour, width);
 }
 
-function drawContour(scene: Scene): void {
-  const { context, ratio, view, overlay, size, state } = scene;
-  const full = (view.scale * state.image.width) / overlay.width;
-  // A contour finer than the screen would only cost time.
-  const depth = Math.max(0, Math.floor(Math.log2(1 / (full * ratio))));
-  const step = full * 2 ** depth;
-  const exact = step * ratio >= EXACT;
-  const path = new Path2D();
-  let count = 0;
-  const first = (offset: number): number => Math.max(0, Math.floor(-offset / step / TILE));
-  const last = (offset: number, room: number, length: number): number =>
-    Math.floor(Math.min(length / 2 ** depth - 1, (room - offset) / step) / TILE);
-  const bottom = last(view.offsetY, size.height, overlay.height);
-  const right = last(view.offsetX, size.width, overlay.width);
-  for (let row = first(view.offsetY); row <= bottom; row++) {
-    for (let column = first(view.offsetX); column <= right; column++) {
-      const pieces = overlay.contour(column, row, depth, exact);
-      count += pieces.length / 4;
-      for (let index = 0; index < pieces.length; index += 4) {
-        path.moveTo(
-          view.offsetX + (pieces[index] ?? 0) * step,
-          view.offsetY + (pieces[index + 1] ?? 0) * step,
-        );
-        path.lineTo(
-          view.offsetX + (pieces[index + 2] ?? 0) * step,
-          view.offsetY + (pieces[index + 3] ?? 0) * step,
-        );
-      }
-    }
-  }
-  const plain = count > MANY;
-  context.lineCap = plain ? "butt" : "round";
-  context.setLineDash([]);
-  if (!plain) {
-    context.strokeStyle = HALO;
-    context.lineWidth = 3;
-    context.stroke(path);
-  }
-  context.strokeStyle = `rgb(${overlay.colour.join(" ")})`;
-  context.lineWidth = 1.5;
-  context.stroke(path);
+/** Cut the object out: what is around it is dimmed, or a checkerboard. */
+function drawCurtain(scene: Scene, background: "dimmed" | "checkerboard"): void {
+  const { context, overlay, state } = scene;
+  if (background === "dimmed") drawOutside(scene, overlay, state.image, "rgb(16 18 22 / 78%)");
+  else drawOutside(scene, overlay, state.image, checkerboard(context));
 }
 
 function drawViews(scene: Scene): void {

@@ -3,11 +3,14 @@
 import { type Segments, TILE } from "./contour";
 import type { Size, Viewport } from "./viewport";
 
-/** A mask that can be drawn; see `Overlay`. */
-export interface Tiled {
+/** What can be drawn in tiles; see `Overlay`. */
+export interface Filled {
   readonly width: number;
   readonly height: number;
   fill(column: number, row: number, depth: number): HTMLCanvasElement | boolean;
+}
+
+export interface Outlined extends Filled {
   contour(column: number, row: number, depth: number, exact: boolean): Segments;
 }
 
@@ -36,7 +39,7 @@ interface InSight {
   tiles: { column: number; row: number }[];
 }
 
-function inSight({ view, size, ratio }: Place, mask: Tiled): InSight {
+function inSight({ view, size, ratio }: Place, mask: Filled): InSight {
   const depth = Math.max(0, Math.floor(Math.log2(1 / (view.scale * ratio)) + 1e-6));
   const step = view.scale * 2 ** depth;
   const side = step * TILE;
@@ -54,7 +57,7 @@ function inSight({ view, size, ratio }: Place, mask: Tiled): InSight {
 }
 
 /** Fill the mask, opaque: set the context's `globalAlpha` before. */
-export function drawFill(place: Place, mask: Tiled, colour: string): void {
+export function drawFill(place: Place, mask: Filled, colour: string): void {
   const { context, view, ratio } = place;
   const { depth, step, tiles } = inSight(place, mask);
   // Pieces meet on whole device pixels, or seams would shine through.
@@ -79,8 +82,62 @@ export function drawFill(place: Place, mask: Tiled, colour: string): void {
   }
 }
 
+let layer: HTMLCanvasElement | null = null;
+
+/** Fill what is outside of the mask and inside of the picture. */
+export function drawOutside(
+  place: Place,
+  mask: Filled,
+  image: Size,
+  style: string | CanvasPattern,
+): void {
+  const { context, ratio, size, view } = place;
+  layer ??= document.createElement("canvas");
+  const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
+  // Setting a size clears, and takes time.
+  if (layer.width !== width || layer.height !== height) {
+    layer.width = width;
+    layer.height = height;
+  }
+  const over = layer.getContext("2d");
+  if (over === null) return;
+  over.setTransform(1, 0, 0, 1, 0, 0);
+  over.globalCompositeOperation = "copy";
+  over.fillStyle = style;
+  over.fillRect(0, 0, width, height);
+  over.globalCompositeOperation = "destination-out";
+  over.setTransform(ratio, 0, 0, ratio, 0, 0);
+  drawFill({ context: over, ratio, size, view }, mask, "#000000");
+  context.save();
+  context.beginPath();
+  context.rect(view.offsetX, view.offsetY, image.width * view.scale, image.height * view.scale);
+  context.clip();
+  context.drawImage(layer, 0, 0, size.width, size.height);
+  context.restore();
+}
+
+const SQUARE = 8;
+let squares: HTMLCanvasElement | null = null;
+
+/** The pattern that stands for "nothing there" in every picture editor. */
+export function checkerboard(context: CanvasRenderingContext2D): CanvasPattern | string {
+  if (squares === null) {
+    squares = document.createElement("canvas");
+    squares.width = 2 * SQUARE;
+    squares.height = 2 * SQUARE;
+    const over = squares.getContext("2d");
+    if (over === null) return "#ffffff";
+    over.fillStyle = "#ffffff";
+    over.fillRect(0, 0, 2 * SQUARE, 2 * SQUARE);
+    over.fillStyle = "#c9ced6";
+    over.fillRect(0, 0, SQUARE, SQUARE);
+    over.fillRect(SQUARE, SQUARE, SQUARE, SQUARE);
+  }
+  return context.createPattern(squares, "repeat") ?? "#ffffff";
+}
+
 /** Draw the contour in CSS pixels' `width`, with a light halo that sets it off from the picture. */
-export function drawContour(place: Place, mask: Tiled, colour: string, width: number): void {
+export function drawContour(place: Place, mask: Outlined, colour: string, width: number): void {
   const { context, view, ratio } = place;
   const { depth, step, tiles } = inSight(place, mask);
   const exact = step * ratio >= EXACT;

@@ -20,6 +20,14 @@ export interface PageTraits {
   opacity: number;
   show_mask: boolean;
   show_views: boolean;
+  loupe: boolean;
+  loupe_zoom: number;
+  pixel_grid: boolean;
+  contour_width: number;
+  mask_display: "both" | "fill" | "contour";
+  background: "shown" | "dimmed" | "checkerboard";
+  invert: boolean;
+  side_by_side: boolean;
 }
 
 /** The part of anywidget's model that is used here. */

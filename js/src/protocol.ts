@@ -66,6 +66,9 @@ export interface Picture {
   id: string;
   width: number;
   height: number;
+  /** How often it was halved: of finer levels there are tiles of `tile` pixels. */
+  level: number;
+  tile: number;
   mime: string;
 }
 
@@ -82,7 +85,10 @@ export interface ObjectEntry {
   clicks: number;
 }
 
-/** The visible objects that are not active, as one map: 0, or 1 + the place in `ids` mod 255. */
+/**
+ * The visible objects that are not active, as one map: 0, or 1 + the place in `ids` mod 255. The
+ * ids are those of all visible objects.
+ */
 export interface Others {
   base: number | null;
   box: Box;
@@ -104,7 +110,7 @@ export interface Result {
   rev: number;
   /** Revision the overlay is a patch of; `null` for a full overlay. */
   base: number | null;
-  /** Width and height of the overlay's grid (smaller than the image for huge images). */
+  /** Width and height of the overlay's grid: the image's. */
   grid: [number, number];
   /** Part of the grid that the buffer covers. */
   box: Box;
@@ -244,7 +250,14 @@ export function registerReply(kind: keyof Replies, shape: Shape): void {
 
 registerReply("received", { id: isText });
 registerReply("activity", { ids: isTexts, what: (value) => ACTIVITIES.includes(value) });
-registerReply("picture", { id: isText, width: isCount, height: isCount, mime: isText });
+registerReply("picture", {
+  id: isText,
+  width: isCount,
+  height: isCount,
+  level: isCount,
+  tile: isCount,
+  mime: isText,
+});
 registerReply("result", {
   id: isTextOrNull,
   ids: isTexts,

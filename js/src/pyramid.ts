@@ -123,10 +123,29 @@ export class Pyramid {
     this.#send();
   }
 
-  draw(context: CanvasRenderingContext2D, view: Viewport, size: Size, ratio: number): void {
+  /** What else is in sight, such as what a loupe shows. Comes after `look`. */
+  lookAlso(view: Viewport, size: Size, ratio: number): void {
+    const level = this.levelFor(view.scale * ratio);
+    if (level >= this.cut.level) return;
+    const known = new Set(this.#wanted.map(nameOf));
+    for (const key of this.#inSight(level, view, size)) {
+      this.#touch(nameOf(key));
+      if (!known.has(nameOf(key))) this.#wanted.push(key);
+    }
+    this.#send();
+  }
+
+  /** Draw what is in sight. From `crisp` device pixels per image pixel on, pixels are squares. */
+  draw(
+    context: CanvasRenderingContext2D,
+    view: Viewport,
+    size: Size,
+    ratio: number,
+    crisp = CRISP,
+  ): void {
     const density = view.scale * ratio;
     const level = this.levelFor(density);
-    context.imageSmoothingEnabled = density < CRISP;
+    context.imageSmoothingEnabled = density < crisp;
     context.imageSmoothingQuality = "low";
     if (level >= this.cut.level) {
       const coarse = density * 2 ** this.cut.level < 0.75;

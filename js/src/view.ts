@@ -1,5 +1,6 @@
 /** One view of the widget: joins model, wire, store, panel, pointers, keys, parts and drawing. */
 
+import { FOLLOWED, isFollowed } from "./followed";
 import { belongsToControl, type Command, Keys } from "./keyboard";
 import { draw, MASK, type Scene } from "./layers";
 import { Link } from "./link";
@@ -9,23 +10,11 @@ import { inflate, Overlay } from "./overlay";
 import { Panel } from "./panel";
 import { PARTS } from "./parts/index";
 import type { Host, Part, Tool } from "./parts/part";
+import { PictureLayer } from "./picture";
 import { type Picture, type Reply, type RequestBody, type Result, toBytes } from "./protocol";
 import { activeObject, initialState, type State, Store, type TraitState } from "./store/state";
 import { type Drag, PointerInput, type Press } from "./tools/input";
 import * as viewport from "./viewport";
-
-/** Traits to follow and what they change in the state. */
-const FOLLOWED = {
-  clicks: (model: Model) => ({ clicks: model.get("clicks") }),
-  tool: (model: Model) => ({ tool: model.get("tool") }),
-  opacity: (model: Model) => ({ opacity: model.get("opacity") }),
-  show_mask: (model: Model) => ({ showMask: model.get("show_mask") }),
-  show_views: (model: Model) => ({ showViews: model.get("show_views") }),
-  method: (model: Model) => ({ method: model.get("method") }),
-  methods: (model: Model) => ({ methods: model.get("methods") }),
-} satisfies Record<string, (model: Model) => Partial<TraitState>>;
-
-const isFollowed = (name: string): name is keyof typeof FOLLOWED => Object.hasOwn(FOLLOWED, name);
 
 export class View implements Host {
   readonly model: Model;
@@ -40,7 +29,10 @@ export class View implements Host {
   readonly #cleanups: (() => void)[] = [];
   /** When each click was made, to tell how long its overlay took. */
   readonly #clicked = new Map<string, number>();
-  #picture: ImageBitmap | null = null;
+  readonly #picture = new PictureLayer({
+    send: (body) => this.send(body),
+    redraw: () => this.redraw(),
+  });
   #size: viewport.Size = { width: 0, height: 0 };
   #viewport: viewport.Viewport = { scale: 1, offsetX: 0, offsetY: 0 };
   /** Whether the picture follows the canvas' size. */
@@ -80,7 +72,7 @@ export class View implements Host {
     this.#listen();
     this.#cleanups.push(this.store.subscribe((state, before) => this.#onState(state, before)));
     this.panel.update(this.store.state);
-    this.#measure();
+    this.measure();
     this.send({ kind: "hello", picture: true });
   }
 
@@ -89,8 +81,7 @@ export class View implements Host {
     cancelAnimationFrame(this.#frame);
     for (const part of this.#parts) part.close?.();
     for (const cleanup of this.#cleanups.splice(0)) cleanup();
-    this.#picture?.close();
-    this.#picture = null;
+    this.#picture.close();
     this.panel.root.remove();
   }
 
@@ -149,6 +140,8 @@ export class View implements Host {
   }
 
   #queue(reply: Reply, buffers: readonly unknown[]): void {
+    // Tiles may come in any order, and a result does not wait for them.
+    if (reply.kind === "tile") return void this.#picture.take(reply, buffers[0]);
     this.#messages = this.#messages
       .then(() => (this.#closed ? undefined : this.#take(reply, buffers)))
       .catch((error: unknown) => this.problem("Could not show the answer", String(error)));
@@ -159,6 +152,7 @@ export class View implements Host {
     if (reply.kind === "result") return this.#takeResult(reply, buffers);
     if (reply.kind === "error" || reply.kind === "cancelled") {
       for (const id of reply.ids) this.#clicked.delete(id);
+      this.#picture.lost(reply.ids);
       this.panel.resetMethod(this.store.state);
     }
     this.store.dispatch({ type: "reply", reply });
@@ -167,11 +161,7 @@ export class View implements Host {
 
   async #takePicture(reply: Picture, buffer: unknown): Promise<void> {
     if (!this.owns(reply.id)) return;
-    const blob = new Blob([toBytes(buffer)], { type: reply.mime });
-    const picture = await createImageBitmap(blob);
-    if (this.#closed) return picture.close();
-    this.#picture?.close();
-    this.#picture = picture;
+    if (!(await this.#picture.load(reply, buffer))) return;
     this.store.dispatch({ type: "picture" });
     this.store.dispatch({ type: "connection", connection: "ready" });
   }
@@ -191,7 +181,7 @@ export class View implements Host {
       return;
     }
     this.#others.apply(reply, codes);
-    this.#others.paint(reply.others, reply.objects);
+    this.#others.colour(reply.objects);
     this.#arrived.push(...reply.ids);
     this.store.dispatch({ type: "reply", reply });
     const active = activeObject(this.store.state);
@@ -209,6 +199,7 @@ export class View implements Host {
   #onLost(ids: readonly string[]): void {
     const { pending } = this.store.state;
     const clicks = pending.filter((click) => ids.includes(click.id));
+    this.#picture.lost(ids);
     this.store.dispatch({ type: "lost", ids });
     if (clicks.length === 0) return;
     this.problem("Lost on the way", `${clicks.length} of the clicks did not reach the kernel.`);
@@ -265,6 +256,18 @@ export class View implements Host {
 
   #listen(): void {
     const { canvas, root, stage } = this.panel;
+    this.listenTo(canvas);
+    const abort = new AbortController();
+    this.#cleanups.push(() => abort.abort());
+    root.addEventListener("keydown", (event) => this.#onKey(event), { signal: abort.signal });
+    const observer = new ResizeObserver(() => this.measure());
+    observer.observe(stage);
+    this.#cleanups.push(() => observer.disconnect());
+    window.addEventListener("resize", () => this.measure(), { signal: abort.signal });
+  }
+
+  listenTo(canvas: HTMLCanvasElement): void {
+    const { root } = this.panel;
     const pixel = (at: viewport.Point) => viewport.toImage(this.#viewport, at);
     const input = new PointerInput(canvas, {
       click: (at, press) => this.#tool?.click?.(pixel(at), press),
@@ -272,17 +275,10 @@ export class View implements Host {
       pan: (dx, dy) => this.#pan(dx, dy),
       zoom: (at, factor) => this.#zoom(at, factor),
       hover: (at) => this.#hover(at),
-      focus: () => canvas.focus({ preventScroll: true }),
+      focus: () => this.panel.canvas.focus({ preventScroll: true }),
       hasFocus: () => root.contains(document.activeElement),
     });
     this.#cleanups.push(() => input.close());
-    const abort = new AbortController();
-    this.#cleanups.push(() => abort.abort());
-    root.addEventListener("keydown", (event) => this.#onKey(event), { signal: abort.signal });
-    const observer = new ResizeObserver(() => this.#measure());
-    observer.observe(stage);
-    this.#cleanups.push(() => observer.disconnect());
-    window.addEventListener("resize", () => this.#measure(), { signal: abort.signal });
   }
 
   /** A part takes the press, else the tool does; positions reach them in pixels of the image. */
@@ -355,10 +351,10 @@ export class View implements Host {
     this.panel.stage.style.height = `${Math.round(wanted ?? natural)}px`;
   }
 
-  #measure(): void {
-    const { canvas, stage } = this.panel;
+  measure(): void {
+    const { canvas } = this.panel;
     this.#setHeight();
-    const size = { width: stage.clientWidth, height: stage.clientHeight };
+    const size = { width: canvas.clientWidth, height: canvas.clientHeight };
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
     if (size.width === 0 || size.height === 0) return;
@@ -394,19 +390,22 @@ export class View implements Host {
     this.#frame = 0;
     const context = this.panel.canvas.getContext("2d");
     if (context === null || this.#size.width === 0) return;
+    const ratio = this.panel.canvas.width / this.#size.width;
+    this.#picture.look(this.#viewport, this.#size, ratio);
     const scene: Scene = {
       context,
-      ratio: this.panel.canvas.width / this.#size.width,
+      ratio,
       size: this.#size,
       view: this.#viewport,
       state: this.store.state,
-      picture: this.#picture,
+      picture: this.#picture.pyramid,
       overlay: this.overlay,
       others: this.#others,
     };
     draw(scene, () => {
       for (const part of this.#parts) part.draw?.(scene);
     });
+    for (const part of this.#parts) part.drawOver?.(scene);
     this.#report();
   }
 
@@ -414,6 +413,7 @@ export class View implements Host {
   #report(): void {
     const { dataset } = this.panel.root;
     dataset.revision = String(this.overlay.rev);
+    dataset.sharp = String(this.#picture.pyramid?.complete ?? false);
     const times = this.#arrived.flatMap((id) => this.#clicked.get(id) ?? []);
     for (const id of this.#arrived.splice(0)) this.#clicked.delete(id);
     if (times.length === 0) return;

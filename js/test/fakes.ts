@@ -22,6 +22,14 @@ export class FakeModel implements Model {
     opacity: 0.5,
     show_mask: true,
     show_views: false,
+    loupe: false,
+    loupe_zoom: 4,
+    pixel_grid: true,
+    contour_width: 1.5,
+    mask_display: "both",
+    background: "shown",
+    invert: false,
+    side_by_side: false,
   };
 
   get<K extends keyof Traits>(name: K): Traits[K] {

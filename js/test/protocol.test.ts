@@ -58,6 +58,7 @@ describe("requests", () => {
       add_label: true,
       history: true,
       jump: true,
+      tile: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });

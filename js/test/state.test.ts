@@ -17,6 +17,16 @@ const start = initialState({
   opacity: 0.5,
   showMask: true,
   showViews: false,
+  modes: {
+    loupe: false,
+    loupe_zoom: 4,
+    pixel_grid: true,
+    contour_width: 1.5,
+    mask_display: "both",
+    background: "shown",
+    invert: false,
+    side_by_side: false,
+  },
   method: "disks",
   methods: [["disks", "Disks"]],
 });

@@ -1,3 +1,4 @@
 /** The messages of all features. */
 
 import "./objects";
+import "./tiles";

@@ -3,5 +3,6 @@
 import { clicks } from "./clicks";
 import { core } from "./core";
 import type { MakePart } from "./part";
+import { viewModes } from "./view-modes";
 
-export const PARTS: readonly MakePart[] = [clicks, core];
+export const PARTS: readonly MakePart[] = [clicks, core, viewModes];

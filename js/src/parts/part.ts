@@ -33,6 +33,8 @@ export interface Part {
   grab?(at: Point, press: Press): Drag | null;
   /** Drawn above the mask, below the clicks. */
   draw?(scene: Scene): void;
+  /** Drawn above everything else. */
+  drawOver?(scene: Scene): void;
   /** Replies of kinds that the host does not know; awaited before the next message. */
   reply?(reply: Reply, buffers: readonly unknown[]): void | Promise<void>;
   update?(state: State, before: State): void;
@@ -62,6 +64,10 @@ export interface Host {
   /** Of the canvas, in CSS pixels. */
   size(): Size;
   redraw(): void;
+  /** Take presses on a canvas that shows the same part of the picture at the same size. */
+  listenTo(canvas: HTMLCanvasElement): void;
+  /** The sizes of things on the page changed. */
+  measure(): void;
   problem(title: string, message: string): void;
   /** Run a command by its id. */
   run(command: string): void;
