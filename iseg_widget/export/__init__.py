@@ -9,9 +9,11 @@ from iseg_widget.export.geojson import Affine, to_geojson
 from iseg_widget.export.labelled import LabelledImage, LabelledMask, class_names, write_file
 from iseg_widget.export.labelme import from_labelme, to_labelme
 from iseg_widget.export.png import binary_png, id_png, read_id_png, voc_pngs
+from iseg_widget.export.save import FORMATS, read, save
 from iseg_widget.export.yolo import from_yolo, to_yolo
 
 __all__ = [
+    "FORMATS",
     "Affine",
     "LabelledImage",
     "LabelledMask",
@@ -21,7 +23,9 @@ __all__ = [
     "from_labelme",
     "from_yolo",
     "id_png",
+    "read",
     "read_id_png",
+    "save",
     "to_coco",
     "to_geojson",
     "to_labelme",

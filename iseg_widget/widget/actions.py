@@ -27,12 +27,13 @@ class NewClick:
 class Act:
     """Change the annotation.
 
-    ``asks``: the method has to answer, so it is loaded first; ``title``: what the page says when
-    it fails.
+    ``asks``: the method has to answer, so it is loaded first; ``clicks``: those that it adds;
+    ``title``: what the page says when it fails.
     """
 
     do: Callable[[Annotation], Any]
     asks: bool = False
+    clicks: tuple[Click, ...] = ()
     title: str = "That did not work"
 
 

@@ -83,6 +83,7 @@ class Desk:
     given: that method.
     send: sends a reply to the page.
     publish: takes the new state.
+    clicked: takes the clicks that have become part of it.
     failed: takes an error nobody waits for (besides the reply).
     load: as :func:`iseg_widget.load_method`.
     """
@@ -94,6 +95,7 @@ class Desk:
         *,
         send: Callable[[messages.Reply], None],
         publish: Callable[[Published], None],
+        clicked: Callable[[tuple[Click, ...]], None],
         failed: Callable[[Exception], None],
         load: Load = _load,
     ) -> None:
@@ -101,6 +103,7 @@ class Desk:
         self._given = given
         self._send = send
         self._publish_state = publish
+        self._clicked = clicked
         self._failed = failed
         self._load = load
         # Every method used so far, as it was used last: going back to one is quick.
@@ -206,7 +209,7 @@ class Desk:
                 good.append(job)
                 clicks.append(click)
         if good:
-            self._carry_out(good, Act(lambda annotation: click_many(annotation, clicks), asks=True))
+            self._carry_out(good, clicking(clicks))
 
     def _act(self, job: Job, act: Act) -> None:
         self._carry_out([job], act)
@@ -227,6 +230,8 @@ class Desk:
             self._inferences += 1
         self._commit_or_restore(before)
         self._publish(jobs)
+        if act.clicks:
+            self._clicked(act.clicks)
         for job in jobs:
             job.outcome.set_result(outcome)
 
@@ -383,6 +388,12 @@ class Desk:
             mask_data=overlay.data,
             others_data=others_data,
         )
+
+
+def clicking(clicks: Sequence[Click]) -> Act:
+    """Return the action that adds clicks as one step."""
+    made = tuple(clicks)
+    return Act(lambda annotation: click_many(annotation, made), asks=True, clicks=made)
 
 
 def click_many(annotation: Annotation, clicks: Sequence[Click]) -> Step:

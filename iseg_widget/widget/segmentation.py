@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -24,17 +25,19 @@ import traitlets
 from numpy.typing import ArrayLike, NDArray
 
 from iseg_widget.annotation import Annotation
+from iseg_widget.annotation.file import read
 from iseg_widget.clicks import Click
 from iseg_widget.export.labelled import DEFAULT_LABEL
-from iseg_widget.methods.registry import build_options, list_methods, method_title
+from iseg_widget.methods.registry import build_options, list_methods, load_method, method_title
 from iseg_widget.protocol import Method, Step
 from iseg_widget.session import Session
 from iseg_widget.widget import messages
 from iseg_widget.widget.actions import Act, TellCancelled, UseMethod, WarmUp, job_of
 from iseg_widget.widget.codec import still_png
-from iseg_widget.widget.desk import Desk, Given, Published, click_many
+from iseg_widget.widget.desk import Desk, Given, Published, clicking
 from iseg_widget.widget.messages.tiles import GetTile
 from iseg_widget.widget.objects import ObjectActions
+from iseg_widget.widget.scripting import ClickCallback, ScriptActions
 from iseg_widget.widget.tiles import serve
 from iseg_widget.widget.traits import (
     TOOLS,
@@ -74,7 +77,7 @@ def _bundle(name: str, missing: str) -> str:
     return f"{path.read_text(encoding='utf-8') if path.is_file() else missing}\n"
 
 
-class SegmentationWidget(ObjectActions, ViewModes, anywidget.AnyWidget):
+class SegmentationWidget(ObjectActions, ScriptActions, ViewModes, anywidget.AnyWidget):
     """Segment the objects of an image by clicking on them.
 
     It begins with one object; :attr:`mask`, :attr:`clicks` and :attr:`session` are always those of
@@ -165,11 +168,13 @@ class SegmentationWidget(ObjectActions, ViewModes, anywidget.AnyWidget):
         self._lock = threading.RLock()  # held while traits change on behalf of page or worker
         self._holder: int | None = None
         self._error_callbacks: list[ErrorCallback] = []
+        self._click_callbacks: list[ClickCallback] = []
         self._desk = Desk(
             annotation,
             Given(method, options, weights, device),
             send=self._send_reply,
             publish=self._publish,
+            clicked=self._on_clicks,
             failed=self._report,
         )
         super().__init__()
@@ -184,6 +189,32 @@ class SegmentationWidget(ObjectActions, ViewModes, anywidget.AnyWidget):
         self.opacity, self.show_views, self.height = float(opacity), bool(show_views), height
         self.on_msg(self._on_message)
 
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        image: object,
+        method: str | Method = "focalclick",
+        **how: Any,
+    ) -> SegmentationWidget:
+        """Go on from a file that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path: of the file.
+        image: the same image.
+        method: answers clicks on new objects. The methods that the file names are loaded with the
+            options in it, if they can be loaded; objects of others keep their masks.
+        how: other settings of the widget.
+
+        Raises
+        ------
+        ValueError: the file is missing or damaged, or belongs to another image.
+        """
+        annotation = Annotation.load(path, image, _methods_of(path))
+        annotation.method = None  # that of new objects is loaded when it is needed
+        return cls(annotation, method, **how)
+
     # What a person does, from Python
 
     def click(self, x: float, y: float, positive: bool = True) -> Step:
@@ -191,8 +222,7 @@ class SegmentationWidget(ObjectActions, ViewModes, anywidget.AnyWidget):
 
         Raises ``ValueError`` outside the image; nothing has changed then.
         """
-        clicks = [Click(x, y, positive)]
-        return cast("Step", self._do(Act(lambda board: click_many(board, clicks), asks=True)))
+        return cast("Step", self._do(clicking([Click(x, y, positive)])))
 
     def edit(self, mask: ArrayLike) -> Step:
         """Replace the mask by one you made, ``(H, W)``; later clicks correct it."""
@@ -345,6 +375,15 @@ class SegmentationWidget(ObjectActions, ViewModes, anywidget.AnyWidget):
                 except Exception as error:  # noqa: BLE001 - a person's own callback
                     self._show_error(f"A callback on {name} failed", error)
 
+    def _on_clicks(self, clicks: tuple[Click, ...]) -> None:
+        """Call the callbacks, on the worker's thread; a failing one stops nothing else."""
+        for click in clicks:
+            for callback in tuple(self._click_callbacks):
+                try:
+                    callback(click)
+                except Exception as error:  # noqa: BLE001 - a person's own callback
+                    self._show_error("A callback on clicks failed", error)
+
     # Messages
 
     def _on_message(self, _: object, content: object, __: object) -> None:
@@ -407,6 +446,17 @@ def _nothing_else(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"{name} cannot be given with an annotation, which has its own")
+
+
+def _methods_of(path: str | os.PathLike[str]) -> dict[str, Method]:
+    """Load the methods that an annotation's file names, as far as they are there."""
+    saved = [state.saved for state in read(path).snapshot.objects if state.saved is not None]
+    made: dict[str, Method] = {}
+    for entry in (one["method"] for one in saved if one["method"] is not None):
+        if entry["name"] in list_methods(loadable=True) and entry["name"] not in made:
+            options = build_options(entry["name"], entry["options"])
+            made[entry["name"]] = load_method(entry["name"], options=options)
+    return made
 
 
 def _method_name(method: object) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click
 
-TOOLS = ("positive", "negative")
+TOOLS = ("positive", "negative", "select")
 """What a press in the picture does; each has a tool of that name in the page."""
 
 

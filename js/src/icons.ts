@@ -16,6 +16,15 @@ const PATHS = {
   display:
     '<path d="M2.5 4.5h6M12 4.5h1.5M2.5 11.5H4M8 11.5h5.5"/><circle cx="10.25" cy="4.5" r="1.75"/><circle cx="6" cy="11.5" r="1.75"/>',
   two: '<rect x="2" y="3" width="12" height="10" rx="1"/><path d="M8 3v10"/>',
+  select: '<path d="m3.5 2.5 9 5.25-4 1-1.75 3.75Z"/>',
+  objects: '<path d="m8 2 6 3-6 3-6-3Z"/><path d="m2 8 6 3 6-3"/><path d="m2 11 6 3 6-3"/>',
+  history:
+    '<path d="M2.5 8a5.5 5.5 0 1 0 1.75-4"/><path d="M4.5 1.75V4.5H1.75M8 5v3.25l2.25 1.5"/>',
+  hidden:
+    '<path d="M1.5 8s2.4-4.25 6.5-4.25S14.5 8 14.5 8 12.1 12.25 8 12.25 1.5 8 1.5 8Z"/><path d="m3 13 10-10"/>',
+  lock: '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 5 0v2"/>',
+  unlock:
+    '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 4.75-1"/>',
   close: '<path d="m4 4 8 8M12 4l-8 8"/>',
   warning: '<path d="M8 2.25 14.25 13H1.75Z"/><path d="M8 6.5v3M8 11.25v.2"/>',
 } as const;

@@ -7,7 +7,8 @@ import type { Size, Viewport } from "./viewport";
 export interface Filled {
   readonly width: number;
   readonly height: number;
-  fill(column: number, row: number, depth: number): HTMLCanvasElement | boolean;
+  /** `hard`: without a soft edge. */
+  fill(column: number, row: number, depth: number, hard: boolean): HTMLCanvasElement | boolean;
 }
 
 export interface Outlined extends Filled {
@@ -23,7 +24,7 @@ export interface Place {
   view: Viewport;
 }
 
-/** Above this many device pixels per image pixel, the contour follows the pixels' edges. */
+/** Above this many device pixels per image pixel, fill and contour follow the pixels' edges. */
 export const EXACT = 5;
 
 /** With more line pieces than this in sight, the contour is drawn more simply, but in time. */
@@ -63,11 +64,12 @@ export function drawFill(place: Place, mask: Filled, colour: string): void {
   // Pieces meet on whole device pixels, or seams would shine through.
   const onScreen = (offset: number, at: number): number =>
     Math.round((offset + at * step) * ratio) / ratio;
-  context.imageSmoothingEnabled = true;
+  const hard = step * ratio >= EXACT;
+  context.imageSmoothingEnabled = !hard;
   context.imageSmoothingQuality = "low";
   context.fillStyle = colour;
   for (const { column, row } of tiles) {
-    const tint = mask.fill(column, row, depth);
+    const tint = mask.fill(column, row, depth, hard);
     if (tint === false) continue;
     const end = (start: number, length: number): number =>
       Math.min(start + TILE, Math.ceil(length / 2 ** depth));

@@ -116,12 +116,12 @@ export class Overlay {
     });
   }
 
-  /** A tile in the mask's colour with a soft edge; `true` if all of it is mask, `false` if none. */
-  fill(column: number, row: number, depth: number): HTMLCanvasElement | boolean {
-    return remembered(this.#tinted, `${depth},${column},${row}`, TINTED, () => {
+  /** A tile in the mask's colour; `true` if all of it is mask, `false` if none. */
+  fill(column: number, row: number, depth: number, hard: boolean): HTMLCanvasElement | boolean {
+    return remembered(this.#tinted, `${depth},${column},${row},${hard}`, TINTED, () => {
       const part = this.#part(column, row, depth, 1);
       if (typeof part === "number") return part === 1;
-      return this.#paint(part, column, row, depth);
+      return this.#paint(part, column, row, depth, hard);
     });
   }
 
@@ -132,11 +132,11 @@ export class Overlay {
     return this.#levels.part(depth, [x, y, x + width, y + height], margin);
   }
 
-  #paint(part: Part, column: number, row: number, depth: number): HTMLCanvasElement {
+  #paint(part: Part, column: number, row: number, depth: number, hard: boolean): HTMLCanvasElement {
     const [width, height] = this.#levels.level(depth).size(column, row);
     const [x, y] = [column * TILE - part.x, row * TILE - part.y];
     const box: Box = [x, y, x + width, y + height];
-    const alpha = softAlpha(part.values, part.width, part.height, box);
+    const alpha = (hard ? hardAlpha : softAlpha)(part.values, part.width, part.height, box);
     const tint = tintTable(this.#colour);
     const pixels = new Uint32Array(alpha.length);
     for (let index = 0; index < alpha.length; index++) {
@@ -186,6 +186,16 @@ function dense(value: number, map: SparseMap, column: number, row: number): Part
   const width = Math.min(map.width, (column + 1) * TILE + REACH) - x;
   const height = Math.min(map.height, (row + 1) * TILE + REACH) - y;
   return { values: new Uint8Array(width * height).fill(value), width, height, x, y };
+}
+
+/** The mask itself as 0 and 9, for a part of it. */
+function hardAlpha(mask: Uint8Array, width: number, _: number, [x0, y0, x1, y1]: Box): Uint8Array {
+  const out = new Uint8Array((x1 - x0) * (y1 - y0));
+  let index = 0;
+  for (let y = y0; y < y1; y++) {
+    for (let at = y * width + x0; at < y * width + x1; at++) out[index++] = 9 * (mask[at] ?? 0);
+  }
+  return out;
 }
 
 /** The ten pixel values of the tint, in the byte order of this machine. */

@@ -70,7 +70,7 @@ async function deliver(from: number, to: number, id = model.sent.at(-1)?.id): Pr
   await settle();
 }
 
-const settle = (): Promise<void> => new Promise((done) => setTimeout(done, 40));
+const settle = (): Promise<void> => new Promise((done) => setTimeout(done, 100));
 
 async function opened(): Promise<void> {
   const end = replies.findIndex(({ content }) => content.kind === "result");

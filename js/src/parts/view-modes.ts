@@ -51,27 +51,30 @@ export function viewModes(host: Host): Part {
     "data-jp-suppress-context-menu": "true",
     hidden: "",
   });
-  panel.canvas.after(original);
-  host.listenTo(original);
 
   const width = (change: number): void => {
     const wanted = Math.round((modes().contour_width + change) * 2) / 2;
     set("contour_width", Math.min(THICKEST, Math.max(THINNEST, wanted)));
   };
 
-  const apply = (state: State, before: State | null): void => {
-    const now = state.modes;
-    if (now === before?.modes) return;
+  let applied: Modes | null = null;
+  const apply = ({ modes: now }: State): void => {
+    const before = applied;
+    if (now === before) return;
+    applied = now;
     loupe.setAttribute("aria-pressed", String(now.loupe));
     beside.setAttribute("aria-pressed", String(now.side_by_side));
     display.update(now);
-    if (now.side_by_side !== (before?.modes.side_by_side ?? false)) {
+    if (now.side_by_side !== (before?.side_by_side ?? false)) {
+      if (original.parentNode === null) {
+        panel.canvas.after(original);
+        host.listenTo(original);
+      }
       original.hidden = !now.side_by_side;
       panel.stage.classList.toggle("iseg-two", now.side_by_side);
       host.measure();
     }
   };
-  apply(store.state, null);
 
   const colour = (state: State): string => (state.tool === "negative" ? NEGATIVE : POSITIVE);
 
@@ -175,6 +178,7 @@ export function viewModes(host: Host): Part {
       if (scene.state.modes.pixel_grid) drawPixelGrid(scene, scene.state.image);
     },
     drawOver: (scene) => {
+      apply(scene.state);
       if (scene.state.modes.side_by_side) drawOriginal(scene);
       drawTheLoupe(scene);
     },

@@ -1,0 +1,90 @@
+/** The list of all commands with a thumbnail each; choosing one goes there. */
+
+import type { HistoryList } from "../messages/objects";
+import { element } from "../panel";
+import { type Reply, toBytes } from "../protocol";
+import type { State } from "../store/state";
+import type { Host, Part } from "./part";
+
+/** Milliseconds without a change before the list is asked for again. */
+const REST = 120;
+
+export function history(host: Host): Part {
+  const list = element("ol", { class: "iseg-history", "data-testid": "iseg-history-list" });
+  let asked: string | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let picture: string | null = null;
+
+  const isOpen = (): boolean => host.panel.side.open === "history";
+  const ask = (): void => {
+    asked = host.send({ kind: "history" });
+  };
+  const forget = (): void => {
+    if (picture !== null) URL.revokeObjectURL(picture);
+    picture = null;
+  };
+
+  function row(name: string, place: number, reply: HistoryList): HTMLElement {
+    const [width, height] = reply.cell;
+    const small = element("span", { class: "iseg-thumbnail", "aria-hidden": "true" });
+    small.style.width = `${width}px`;
+    small.style.height = `${height}px`;
+    small.style.backgroundImage = `url("${picture}")`;
+    small.style.backgroundPosition = `0 ${-place * height}px`;
+    const node = element(
+      "button",
+      { type: "button", class: "iseg-history-entry", "data-testid": "iseg-history-entry" },
+      small,
+      element("span", {}, place === 0 ? "beginning" : `${place}. ${name}`),
+    );
+    if (place === reply.done) node.setAttribute("aria-current", "step");
+    if (place > reply.done) node.dataset.undone = "true";
+    node.addEventListener("click", () => host.send({ kind: "jump", done: place }));
+    return element("li", {}, node);
+  }
+
+  function show(reply: HistoryList, buffer: unknown): void {
+    forget();
+    picture = URL.createObjectURL(new Blob([toBytes(buffer)], { type: "image/png" }));
+    const focused = list.contains(document.activeElement);
+    list.replaceChildren(...["", ...reply.names].map((name, place) => row(name, place, reply)));
+    const present = list.querySelector<HTMLElement>('[aria-current="step"]');
+    present?.scrollIntoView?.({ block: "nearest" });
+    if (focused) present?.focus({ preventScroll: true });
+  }
+
+  host.panel.side.addTab({
+    id: "history",
+    title: "History",
+    icon: "history",
+    element: list,
+    shown: (open) => {
+      if (open) ask();
+      else forget();
+    },
+  });
+
+  return {
+    commands: [
+      {
+        id: "history",
+        keys: ["h"],
+        label: "list of all commands",
+        run: () => host.panel.side.toggle("history"),
+      },
+    ],
+    update: (state: State, before: State) => {
+      if (state.rev === before.rev || !isOpen()) return;
+      clearTimeout(timer);
+      timer = setTimeout(ask, REST);
+    },
+    reply: (reply: Reply, buffers) => {
+      if (reply.kind !== "history" || reply.id !== asked) return;
+      if (isOpen()) show(reply, buffers[0]);
+    },
+    close: () => {
+      clearTimeout(timer);
+      forget();
+    },
+  };
+}
