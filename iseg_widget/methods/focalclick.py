@@ -26,7 +26,7 @@ from torch import Tensor
 
 from iseg_widget.clicks import Click, check_step, to_array
 from iseg_widget.encode import disks
-from iseg_widget.images import Pyramid
+from iseg_widget.images import pyramid_of
 from iseg_widget.methods.focalclick_published import PublishedRules
 from iseg_widget.methods.focalclick_rules import (
     CoarseAnswer,
@@ -76,7 +76,7 @@ class FocalClick:
         shape = (image.shape[0], image.shape[1])
         existing = np.zeros(shape, bool) if mask is None else mask
         soft = Layers(shape) if mask is None else mask_layers(mask)
-        return State(Pyramid(image), (), soft, Region.of(existing), merging=mask is not None)
+        return State(pyramid_of(image), (), soft, Region.of(existing), merging=mask is not None)
 
     def edit(self, state: State, mask: NDArray[np.bool_]) -> tuple[State, Step]:
         """Take the user's mask; later clicks merge into it (Sec. 3.2)."""

@@ -213,6 +213,7 @@ def test_loupe_is_beside_the_pointer_and_magnifies(large: lab.Notebook) -> None:
         left, top, radius = map(int, (widget.root.get_attribute("data-loupe") or "").split())
         away = np.hypot(box["x"] + left - pointer[0], box["y"] + top - pointer[1])
         assert away > radius + 10
+    widget.page.wait_for_timeout(500)
     assert large.kernel.value("w.loupe") is True
     widget.page.mouse.move(*widget.position(3000, 2000))
     widget.page.wait_for_timeout(300)
@@ -223,6 +224,7 @@ def test_loupe_is_beside_the_pointer_and_magnifies(large: lab.Notebook) -> None:
     changes = np.count_nonzero(np.diff((row > 125).astype(int)))
     assert 17 <= changes <= 22
     widget.key("Shift+L")
+    widget.page.wait_for_timeout(1000)
     assert large.kernel.value("w.loupe_zoom") == 6
     widget.key("l")
     widget.page.wait_for_timeout(200)
