@@ -5,6 +5,7 @@ import type { OthersOverlay } from "./others";
 import type { Colour, Overlay } from "./overlay";
 import type { ViewBox } from "./protocol";
 import type { Pyramid } from "./pyramid";
+import type { Still } from "./still";
 import type { State } from "./store/state";
 import { type Point, type Size, toScreen, type Viewport } from "./viewport";
 
@@ -47,19 +48,27 @@ export interface Scene {
 }
 
 /** Draw everything; `between` draws above the mask and below the clicks. */
-export function draw(scene: Scene, between: () => void): void {
-  const { context, ratio, size, state } = scene;
+export function draw(scene: Scene, still: Still, between: () => void): void {
+  const { context, ratio, size, state, overlay, others } = scene;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, size.width, size.height);
-  scene.picture?.draw(context, scene.view, size, ratio);
-  if (state.showMask) {
-    drawOthers(scene);
-    drawMask(scene);
-  }
+  const looks = [
+    ...[state.showMask, state.opacity, state.modes, state.image],
+    ...[overlay.rev, overlay.colour, others.version],
+  ];
+  still.draw(scene, scene.picture, looks, (place) => drawStill({ ...scene, ...place }));
   if (state.showViews) drawViews(scene);
   between();
   drawClicks(scene);
   if (state.cursor !== null) drawCrosshair(context, toScreen(scene.view, state.cursor), state);
+}
+
+/** What moves along with the picture. */
+function drawStill(scene: Scene): void {
+  scene.picture?.draw(scene.context, scene.view, scene.size, scene.ratio);
+  if (!scene.state.showMask) return;
+  drawOthers(scene);
+  drawMask(scene);
 }
 
 function drawOthers(scene: Scene): void {

@@ -40,17 +40,19 @@ interface InSight {
   tiles: { column: number; row: number }[];
 }
 
-function inSight({ view, size, ratio }: Place, mask: Filled): InSight {
+/** `margin`: CSS pixels around the place that count as in sight. */
+function inSight({ view, size, ratio }: Place, mask: Filled, margin: number): InSight {
   const depth = Math.max(0, Math.floor(Math.log2(1 / (view.scale * ratio)) + 1e-6));
   const step = view.scale * 2 ** depth;
   const side = step * TILE;
   const end = (offset: number, room: number, length: number): number =>
-    Math.min(Math.ceil(length / 2 ** depth / TILE), Math.ceil((room - offset) / side));
+    Math.min(Math.ceil(length / 2 ** depth / TILE), Math.ceil((room + margin - offset) / side));
   const tiles: InSight["tiles"] = [];
   const bottom = end(view.offsetY, size.height, mask.height);
   const right = end(view.offsetX, size.width, mask.width);
-  for (let row = Math.max(0, Math.floor(-view.offsetY / side)); row < bottom; row++) {
-    for (let column = Math.max(0, Math.floor(-view.offsetX / side)); column < right; column++) {
+  const first = (offset: number): number => Math.max(0, Math.floor((-offset - margin) / side));
+  for (let row = first(view.offsetY); row < bottom; row++) {
+    for (let column = first(view.offsetX); column < right; column++) {
       tiles.push({ column, row });
     }
   }
@@ -60,7 +62,7 @@ function inSight({ view, size, ratio }: Place, mask: Filled): InSight {
 /** Fill the mask, opaque: set the context's `globalAlpha` before. */
 export function drawFill(place: Place, mask: Filled, colour: string): void {
   const { context, view, ratio } = place;
-  const { depth, step, tiles } = inSight(place, mask);
+  const { depth, step, tiles } = inSight(place, mask, 0);
   // Pieces meet on whole device pixels, or seams would shine through.
   const onScreen = (offset: number, at: number): number =>
     Math.round((offset + at * step) * ratio) / ratio;
@@ -141,7 +143,7 @@ export function checkerboard(context: CanvasRenderingContext2D): CanvasPattern |
 /** Draw the contour in CSS pixels' `width`, with a light halo that sets it off from the picture. */
 export function drawContour(place: Place, mask: Outlined, colour: string, width: number): void {
   const { context, view, ratio } = place;
-  const { depth, step, tiles } = inSight(place, mask);
+  const { depth, step, tiles } = inSight(place, mask, width + 2);
   const exact = step * ratio >= EXACT;
   const path = new Path2D();
   let count = 0;

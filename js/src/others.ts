@@ -18,6 +18,8 @@ export class OthersOverlay {
   #map = new SparseMap(0, 0);
   #ids: readonly number[] = [];
   #shown = false;
+  /** Changes with everything that is to be seen of it. */
+  version = 0;
   #colours = new Uint32Array(256);
   #key = "";
   /** By depth, column and row; the latest used last. `null` where there is nothing. */
@@ -25,6 +27,7 @@ export class OthersOverlay {
 
   /** Take a result's part; `bytes` are the codes in its box. */
   apply({ grid, others }: Pick<Result, "grid" | "others">, bytes: Uint8Array): void {
+    this.version += 1;
     const [width, height] = grid;
     if (others.base === null || width !== this.width || height !== this.height) {
       [this.width, this.height] = [width, height];
@@ -46,6 +49,7 @@ export class OthersOverlay {
     const key = colours.join();
     if (key === this.#key) return;
     this.#key = key;
+    this.version += 1;
     this.#colours = table(colours);
     this.#painted.clear();
   }

@@ -45,6 +45,8 @@ export class Pyramid {
   readonly #held = new Map<string, Held>();
   readonly #asked = new Set<string>();
   readonly #failures = new Map<string, number>();
+  /** Parts of the image that became sharper, in order. */
+  readonly news: Rect[] = [];
   #bytes = 0;
   #wanted: TileKey[] = [];
   #closed = false;
@@ -98,6 +100,7 @@ export class Pyramid {
     const bytes = 4 * picture.width * picture.height;
     this.#held.set(name, { picture, bytes });
     this.#bytes += bytes;
+    this.news.push(this.box(key));
     this.#makeRoom();
     this.#send();
   }

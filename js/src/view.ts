@@ -12,6 +12,7 @@ import { PARTS } from "./parts/index";
 import type { Host, Part, Tool } from "./parts/part";
 import { PictureLayer } from "./picture";
 import { type Picture, type Reply, type RequestBody, type Result, toBytes } from "./protocol";
+import { Still } from "./still";
 import { activeObject, initialState, type State, Store, type TraitState } from "./store/state";
 import { type Drag, PointerInput, type Press } from "./tools/input";
 import * as viewport from "./viewport";
@@ -33,6 +34,7 @@ export class View implements Host {
     send: (body) => this.send(body),
     redraw: () => this.redraw(),
   });
+  readonly #still = new Still();
   #size: viewport.Size = { width: 0, height: 0 };
   #viewport: viewport.Viewport = { scale: 1, offsetX: 0, offsetY: 0 };
   /** Whether the picture follows the canvas' size. */
@@ -396,13 +398,13 @@ export class View implements Host {
       context,
       ratio,
       size: this.#size,
-      view: this.#viewport,
+      view: viewport.onDevicePixels(this.#viewport, ratio),
       state: this.store.state,
       picture: this.#picture.pyramid,
       overlay: this.overlay,
       others: this.#others,
     };
-    draw(scene, () => {
+    draw(scene, this.#still, () => {
       for (const part of this.#parts) part.draw?.(scene);
     });
     for (const part of this.#parts) part.drawOver?.(scene);

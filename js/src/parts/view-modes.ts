@@ -5,6 +5,7 @@ import { drawMask, NEGATIVE, POSITIVE, type Scene } from "../layers";
 import { drawLoupe, drawPixelGrid } from "../magnifier";
 import type { PageTraits } from "../model";
 import { button, element } from "../panel";
+import { Still } from "../still";
 import type { Modes, State } from "../store/state";
 import { isInside, type Point, toImage, toScreen } from "../viewport";
 import { displayPanel } from "./display-panel";
@@ -28,6 +29,7 @@ export function viewModes(host: Host): Part {
     host.setTrait(name, value);
   /** Where the pointer is, in CSS pixels of the canvas. */
   let pointer: Point | null = null;
+  const still = new Still();
 
   const loupe = button("loupe", "Loupe (L)", "loupe", () => set("loupe", !modes().loupe));
   const beside = button("two", "The picture without masks beside it (T)", "two", () =>
@@ -111,7 +113,10 @@ export function viewModes(host: Host): Part {
     if (context === null) return;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, size.width, size.height);
-    scene.picture?.draw(context, view, size, ratio);
+    const place = { context, view, size, ratio };
+    still.draw(place, scene.picture, [], (part) =>
+      scene.picture?.draw(part.context, part.view, part.size, part.ratio),
+    );
     if (pointer === null || !isInside(toImage(view, pointer), state.image)) return;
     // The same place in both: a ring that does not hide it.
     for (const on of [context, scene.context]) ring(on, pointer);
