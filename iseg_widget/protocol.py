@@ -136,6 +136,25 @@ class BatchMethod(Method, Protocol):
         """
 
 
+@runtime_checkable
+class BoxMethod(Method, Protocol):
+    """A method whose own crops can be those of a box that the user drew."""
+
+    def box(
+        self,
+        state: State,
+        box: tuple[int, int, int, int],
+        clicks: Sequence[Click],
+        *,
+        trace: bool = False,
+    ) -> tuple[State, Step]:
+        """Answer new clicks as :meth:`Method.step` does, but look at ``box`` for them.
+
+        ``box`` is half-open ``x0, y0, x1, y1`` in the image, tight around the object; margins are
+        the method's. Only the answer within the box is taken (:mod:`iseg_widget.boxes`).
+        """
+
+
 def step_many(
     method: Method, states: Sequence[State], clicks: Sequence[Sequence[Click]]
 ) -> list[tuple[State, Step]]:

@@ -1,4 +1,4 @@
-"""A session: one object on one image, its clicks and edits, and their history."""
+"""A session: one object on one image, what was done to it, and its history."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from iseg_widget.actions import LOG_VERSION, Action, check_box, check_log_version, check_threshold
+from iseg_widget.boxes import box_click
 from iseg_widget.clicks import Click, check_inside
 from iseg_widget.images import read_image
 from iseg_widget.masks import PackedMask, as_mask, iou, rle_decode, rle_encode
 from iseg_widget.protocol import Method, State, Step
 from iseg_widget.regions import Region
-
-LOG_VERSION = 1
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One step of the history: what the user did, and what came of it."""
-
-    clicks: tuple[Click, ...]
-    edited: PackedMask | None
-    state: State
-    step: Step
-
-
-_Timeline = tuple[_Entry, ...]
+from iseg_widget.strokes import scribble_clicks
+from iseg_widget.thresholds import Thresholded
+from iseg_widget.timeline import (
+    Entry,
+    Scene,
+    Timeline,
+    carried,
+    mask_of,
+    thresholded,
+    unthresholded,
+    usual_threshold,
+)
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,9 @@ class Session:
         self._start: State = method.start(
             self._image, None if self._initial is None else self._initial.unpack()
         )
-        self._timeline: _Timeline = ()
-        self._undo: list[_Timeline] = []
-        self._redo: list[_Timeline] = []
+        self._timeline: Timeline = ()
+        self._undo: list[Timeline] = []
+        self._redo: list[Timeline] = []
 
     # What is there
 
@@ -118,6 +117,11 @@ class Session:
         return self._truth
 
     @property
+    def ignore(self) -> NDArray[np.bool_] | None:
+        """``(H, W)`` bool pixels that the IoU leaves out, if some were given."""
+        return self._ignore
+
+    @property
     def initial_mask(self) -> NDArray[np.bool_] | None:
         """``(H, W)`` bool: the mask the session began with, if one was given."""
         return None if self._initial is None else self._initial.unpack()
@@ -129,7 +133,7 @@ class Session:
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Number of clicks of each step; 0 is a manual edit."""
+        """Number of clicks of each step; 0 is a manual edit or another threshold."""
         return tuple(len(entry.clicks) for entry in self._timeline)
 
     @property
@@ -145,9 +149,7 @@ class Session:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """``(H, W)`` bool: the current mask (the initial one, or nothing, before any step)."""
-        if self._timeline:
-            return self._timeline[-1].step.mask
-        return np.zeros(self.shape, bool) if self._initial is None else self._initial.unpack()
+        return mask_of(self._timeline, self._initial, self.shape)
 
     @property
     def region(self) -> Region:
@@ -163,6 +165,23 @@ class Session:
         if self._timeline:
             return self._timeline[-1].step.probability
         return self.mask.astype(np.float32)
+
+    @property
+    def thresholded(self) -> Thresholded | None:
+        """What :meth:`threshold` works on: the last probability that a network gave.
+
+        ``None`` before the first click. Manual edits since then are part of its mask.
+        """
+        return thresholded(self._timeline, self._usual_threshold)
+
+    @property
+    def threshold_in_force(self) -> float:
+        """The probability above which the mask begins: the method's, or the one last chosen."""
+        last = self._timeline[-1].action.threshold if self._timeline else None
+        known = self.thresholded
+        if last is not None:
+            return last
+        return self._usual_threshold if known is None else known.threshold
 
     @property
     def can_undo(self) -> bool:
@@ -204,7 +223,11 @@ class Session:
             raise ValueError("a step needs at least one click")
         for click in clicks:
             check_inside(click, self.shape)
-        return PendingStep(tuple(clicks), self._state(self._timeline), self._timeline)
+        return PendingStep(
+            tuple(clicks),
+            self._timeline[-1].state if self._timeline else self._start,
+            self._timeline,
+        )
 
     def accept(self, pending: PendingStep, answer: tuple[State, Step]) -> Step:
         """Add the method's answer to clicks that :meth:`prepare` took up.
@@ -216,7 +239,16 @@ class Session:
         if pending.timeline is not self._timeline:
             raise ValueError("the session has changed since these clicks were prepared")
         state, step = answer
-        entry = _Entry(pending.clicks, None, state, self._scored(step))
+        entry = Entry(Action(pending.clicks), state, self._scored(step))
+        self._commit((*self._timeline, entry))
+        return entry.step
+
+    def act(self, action: Action) -> Step:
+        """Do what an action of a log says; ``ValueError`` when it does not fit the image."""
+        if action.threshold is not None:
+            return self.threshold(action.threshold)
+        action.check(self.shape)
+        entry = self._answer(self._timeline, action)
         self._commit((*self._timeline, entry))
         return entry.step
 
@@ -225,17 +257,66 @@ class Session:
 
         Raises ``ValueError`` for another shape than the image's.
         """
-        packed = PackedMask.pack(as_mask(mask, self.shape))
-        entry = self._answer(self._timeline, (), packed)
-        self._commit((*self._timeline, entry))
+        return self.act(Action(edited=PackedMask.pack(as_mask(mask, self.shape))))
+
+    def box(
+        self, x0: float, y0: float, x1: float, y1: float, *, clicks: Sequence[Click] = ()
+    ) -> Step:
+        """Draw a box around the object, or around a part of it that the mask lacks.
+
+        It is turned into clicks and a crop by each method's rules; see :mod:`iseg_widget.boxes`.
+        Outside of the box the mask stays as it is; later clicks refine the answer.
+
+        Parameters
+        ----------
+        x0, y0, x1, y1: half-open, in pixels; cut to the image, and grown to whole pixels.
+        clicks: what is known to be object and background in it; default: the centre is object.
+
+        Raises
+        ------
+        ValueError: the box holds no pixel of the image, or a click lies outside the image.
+        """
+        box = check_box((x0, y0, x1, y1), self.shape)
+        for click in clicks:
+            check_inside(click, self.shape)
+        return self.act(Action(tuple(clicks) or (box_click(box),), box=box))
+
+    def scribble(
+        self, points: ArrayLike, positive: bool = True, *, spacing: float | None = None
+    ) -> Step:
+        """Draw a line that is object, or background; it becomes clicks of one step.
+
+        Parameters
+        ----------
+        points: ``(N, 2)`` rows ``x, y`` in pixels, the corners of the line.
+        positive: whether it lies on the object.
+        spacing: between clicks, in pixels; see :func:`iseg_widget.strokes.scribble_clicks`.
+        """
+        return self.click_many(scribble_clicks(points, self.shape, positive, spacing=spacing))
+
+    def threshold(self, value: float) -> Step:
+        """Choose another threshold for the last probability; nothing is computed by the method.
+
+        Pixels whose mask does not come from the threshold (manual edits, progressive merge) stay.
+        Thresholds chosen one after the other replace each other, each can be undone. Later clicks
+        keep the mask and change what they point at, as after a manual edit.
+
+        Raises
+        ------
+        ValueError: ``value`` does not lie between 0 and 1, or there is no probability yet.
+        """
+        action = Action(threshold=check_threshold(value))
+        before = unthresholded(self._timeline)
+        entry = self._answer(before, action)
+        self._commit((*before, entry))
         return entry.step
 
     def remove(self, index: int) -> None:
-        """Remove a click and recompute what came after it."""
+        """Remove a click and recompute what came after it; pixels edited by hand stay."""
         self._change(index, None)
 
     def move(self, index: int, x: float, y: float) -> None:
-        """Move a click and recompute what came after it."""
+        """Move a click and recompute what came after it; pixels edited by hand stay."""
         position = self._locate(index)
         old = self._timeline[position[0]].clicks[position[1]]
         moved = Click(x, y, old.positive)
@@ -272,7 +353,7 @@ class Session:
 
         Unlike :meth:`undo` it leaves no trace: what happened since cannot be redone.
         """
-        timeline, undo, redo = cast("tuple[_Timeline, tuple[_Timeline, ...], Any]", checkpoint)
+        timeline, undo, redo = cast("tuple[Timeline, tuple[Timeline, ...], Any]", checkpoint)
         self._timeline, self._undo, self._redo = timeline, list(undo), list(redo)
 
     def copy(self) -> Session:
@@ -286,6 +367,28 @@ class Session:
         other.restore(self.checkpoint())
         return other
 
+    def traced(self, index: int = -1) -> Step:
+        """Answer a step again, from the state before it, and record its trace.
+
+        The session stays as it is. A manual edit, which no method answered, is returned as it is.
+
+        Parameters
+        ----------
+        index: number of the step in :attr:`steps`; negative ones count from the end.
+
+        Raises
+        ------
+        ValueError: there is no such step.
+        """
+        count = len(self._timeline)
+        if not -count <= index < count:
+            raise ValueError(f"there is no step {index}: the session has {count}")
+        entry = self._timeline[index]
+        if not (entry.clicks or entry.action.box) or entry.step.trace:
+            return entry.step
+        scene = Scene(self._method, self._image, self._start, self._initial, trace=True)
+        return self._scored(scene.answer(self._timeline[: index % count], entry.action).step)
+
     def with_method(self, method: Method) -> Session:
         """Return a new session with the same image and the history replayed by ``method``."""
         other = Session(
@@ -297,7 +400,7 @@ class Session:
             trace=self.trace,
         )
         for entry in self._timeline:
-            other._replay(entry.clicks, entry.edited)
+            other.act(entry.action)
         return other
 
     # Log
@@ -305,47 +408,34 @@ class Session:
     def log(self) -> dict[str, Any]:
         """Return the session as JSON-able data; :func:`replay` gives the same mask from it."""
         height, width = self.shape
-        actions: list[dict[str, Any]] = []
-        for entry in self._timeline:
-            if entry.edited is None:
-                actions.append({"clicks": [click.to_dict() for click in entry.clicks]})
-            else:
-                actions.append({"edit": rle_encode(entry.edited.unpack())})
         return {
             "version": LOG_VERSION,
             "method": self._method.name,
             "image": {"width": width, "height": height},
             "initial_mask": None if self._initial is None else rle_encode(self._initial.unpack()),
-            "actions": actions,
+            "actions": [entry.action.to_dict() for entry in self._timeline],
         }
 
     # How it is done
 
-    def _answer(
-        self, timeline: _Timeline, clicks: tuple[Click, ...], edited: PackedMask | None
-    ) -> _Entry:
-        before = self._state(timeline)
-        if edited is not None:
-            state, step = self._method.edit(before, edited.unpack())
-        else:
-            state, step = self._method.step(before, clicks, trace=self.trace)
-        return _Entry(clicks, edited, state, self._scored(step))
+    def _answer(self, timeline: Timeline, action: Action) -> Entry:
+        scene = Scene(self._method, self._image, self._start, self._initial, self.trace)
+        entry = scene.answer(timeline, action)
+        return replace(entry, step=self._scored(entry.step))
 
-    def _state(self, timeline: _Timeline) -> State:
-        return timeline[-1].state if timeline else self._start
+    @property
+    def _usual_threshold(self) -> float:
+        return usual_threshold(self._method)
 
     def _scored(self, step: Step) -> Step:
         if self._truth is None:
             return step
         return replace(step, iou=iou(step.mask, self._truth, self._ignore))
 
-    def _commit(self, timeline: _Timeline) -> None:
+    def _commit(self, timeline: Timeline) -> None:
         self._undo.append(self._timeline)
         self._redo.clear()
         self._timeline = timeline
-
-    def _replay(self, clicks: tuple[Click, ...], edited: PackedMask | None) -> None:
-        self._commit((*self._timeline, self._answer(self._timeline, clicks, edited)))
 
     def _locate(self, index: int) -> tuple[int, int]:
         """Return (step, position within it) of a click."""
@@ -360,15 +450,21 @@ class Session:
 
     def _change(self, index: int, new: Click | None) -> None:
         number, position = self._locate(index)
-        group = list(self._timeline[number].clicks)
+        changed = self._timeline[number].action
+        group = list(changed.clicks)
         group[position : position + 1] = [] if new is None else [new]
         timeline = self._timeline[:number]
-        rest: list[tuple[tuple[Click, ...], PackedMask | None]] = []
         if group:
-            rest.append((tuple(group), None))
-        rest += [(entry.clicks, entry.edited) for entry in self._timeline[number + 1 :]]
-        for clicks, edited in rest:
-            timeline = (*timeline, self._answer(timeline, clicks, edited))
+            action = replace(changed, clicks=tuple(group))
+            timeline = (*timeline, self._answer(timeline, action))
+        before = self._timeline[: number + 1]
+        for entry in self._timeline[number + 1 :]:
+            action, usual = entry.action, self._usual_threshold
+            if action.threshold is not None and thresholded(timeline, usual) is None:
+                continue  # the click whose probability it was for is gone
+            was, now = (mask_of(steps, self._initial, self.shape) for steps in (before, timeline))
+            timeline = (*timeline, self._answer(timeline, carried(action, was, now)))
+            before = (*before, entry)
         self._commit(timeline)
 
 
@@ -394,8 +490,7 @@ def replay(
     ------
     ValueError: the log has another version or lacks parts, or belongs to an image of another size.
     """
-    if log.get("version") != LOG_VERSION:
-        raise ValueError(f"log version {log.get('version')!r}; accepted is {LOG_VERSION}")
+    check_log_version(log)
     missing = sorted({"image", "actions"} - set(log))
     if missing:
         raise ValueError(f"the log lacks {', '.join(missing)}: it is not what Session.log returned")
@@ -410,10 +505,5 @@ def replay(
     mask = None if initial is None else rle_decode(initial)
     session = Session(method, pixels, mask, truth, ignore=ignore, trace=trace)
     for action in log["actions"]:
-        if "edit" in action:
-            session.edit(rle_decode(action["edit"]))
-        elif "clicks" in action:
-            session.click_many([Click.from_dict(click) for click in action["clicks"]])
-        else:
-            raise ValueError(f"an action holds 'clicks' or 'edit', got {sorted(action)}")
+        session.act(Action.from_dict(action))
     return session

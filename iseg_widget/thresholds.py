@@ -1,92 +1,120 @@
-"""Where an enlarged map exceeds a value, without enlarging what lies plainly on one side.
-
-Bilinear interpolation stays between the values it starts from. So of a crop-sized map of logits
-that stands for a hundred times as many pixels, only the blocks through which the contour runs are
-enlarged at all; the others are filled.
-"""
+"""Another threshold on a probability that is already there: no network is asked."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Box = tuple[int, int, int, int]
+from iseg_widget.masks import Box, Mask
+from iseg_widget.protocol import SoftMask, StoredMask
+from iseg_widget.views import Layers, cut, whole
 
-BLOCK = 128
-"""Side of a block in pixels of the enlarged map."""
+LEVELS = 254
+"""Steps of the probability in :class:`SoftPicture`; 0 and 255 are pixels no threshold changes."""
 
-MARGIN = 1e-4
-"""How far beyond the cutoff all values of a block must lie, in units of its largest one, so that
-rounding cannot carry a pixel across."""
+SURVEY = 512
+"""Longest side of the reduced copy on which the part worth sending is found."""
 
-
-def worthwhile(shape: tuple[int, int], box: Box) -> bool:
-    """Whether a map of ``shape`` (h, w) is enlarged so much by ``box`` that blocks are quicker."""
-    rows, columns = box[3] - box[1], box[2] - box[0]
-    return rows >= 4 * shape[0] and columns >= 4 * shape[1] and rows * columns >= 16 * BLOCK**2
+FAINT = 0.02
+"""A probability below this is 0 to a :class:`SoftPicture`: no useful threshold lies there."""
 
 
-def enlarged_exceeds(
-    values: NDArray[np.floating], box: Box, window: Box, cutoff: float
-) -> NDArray[np.bool_]:
-    """Return where ``values`` ``(h, w)``, enlarged bilinearly to ``box``, are above ``cutoff``.
+@dataclass(frozen=True)
+class Thresholded:
+    """The last probability that networks gave, and the mask that came of it and of the user.
 
-    Parameters
+    A pixel takes part where the mask is what the threshold in force says. Where it is not, the
+    mask comes from elsewhere (a manual edit, a progressive merge, structural integrity), and no
+    threshold changes it.
+
+    Attributes
     ----------
-    values: centres of their cells, half-pixel convention, as :func:`iseg_widget.views.resize`.
-    box: half-open box in pixels that the values stand for.
-    window: the part of the box that is wanted.
-    cutoff: compared with ``>``.
-
-    Returns
-    -------
-    ``(H, W)`` bool of the window's size.
+    soft: the probability.
+    packed: the mask before any threshold was chosen for it.
+    threshold: the one that was in force then.
     """
-    source = values.astype(np.float32)
-    rows = _Axis(source.shape[0], box[1], box[3], window[1], window[3])
-    columns = _Axis(source.shape[1], box[0], box[2], window[0], window[2])
-    padded = np.pad(source, (0, 1))  # reduceat takes no end beyond the array; it is never reached
-    low, high = (
-        extreme.reduceat(extreme.reduceat(padded, rows.spans, 0)[::2], columns.spans, 1)[:, ::2]
-        for extreme in (np.minimum, np.maximum)
-    )
-    margin = MARGIN * np.maximum(np.abs(low), np.abs(high))
-    inside, outside = low > cutoff + margin, high < cutoff - margin
-    out = np.zeros((window[3] - window[1], window[2] - window[0]), bool)
-    for row in range(len(rows.starts) - 1):
-        top, bottom = rows.starts[row], rows.starts[row + 1]
-        for column in np.flatnonzero(~outside[row]).tolist():
-            left, right = columns.starts[column], columns.starts[column + 1]
-            if inside[row, column]:
-                out[top:bottom, left:right] = True
-                continue
-            part = source[rows.range(row), columns.range(column)]
-            enlarged = rows.weights(row) @ part @ columns.weights(column).T
-            np.greater(enlarged, np.float32(cutoff), out=out[top:bottom, left:right])
-    return out
+
+    soft: SoftMask
+    packed: StoredMask
+    threshold: float
+
+    def mask(self, threshold: float) -> Mask:
+        """Return the ``(H, W)`` bool mask at another threshold."""
+        mask = self.packed.unpack()
+        probability = self.soft.render()
+        free = mask == (probability > self.threshold)
+        return np.where(free, probability > threshold, mask)
+
+    def picture(self, longest: int) -> SoftPicture:
+        """Return the probability for a page, its longer side at most ``longest`` values."""
+        mask = self.packed.unpack()
+        shape = (mask.shape[0], mask.shape[1])
+        box = self._telling(mask, shape)
+        factor = min(1.0, longest / max(box[2] - box[0], box[3] - box[1]))
+        size = (
+            max(1, round((box[3] - box[1]) * factor)),
+            max(1, round((box[2] - box[0]) * factor)),
+        )
+        probability = sampled(self.soft, box, size)
+        there = cut(mask, box)[np.ix_(_centres(box, size, 1), _centres(box, size, 0))]
+        values = np.clip(np.rint(probability * LEVELS), 1, LEVELS).astype(np.uint8)
+        values[probability < FAINT] = 0
+        fixed = there != (probability > self.threshold)
+        values[fixed] = np.where(there[fixed], 255, 0)
+        return SoftPicture(box, values)
+
+    def _telling(self, mask: Mask, shape: tuple[int, int]) -> Box:
+        """Return the box outside which no threshold finds anything."""
+        factor = min(1.0, SURVEY / max(shape))
+        size = (max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor)))
+        rough = sampled(self.soft, whole(shape), size) >= FAINT
+        rough |= mask[np.ix_(_centres(whole(shape), size, 1), _centres(whole(shape), size, 0))]
+        rows, columns = np.flatnonzero(rough.any(1)), np.flatnonzero(rough.any(0))
+        if not len(rows):
+            return 0, 0, 1, 1
+        steps = shape[0] / size[0], shape[1] / size[1]
+        return (
+            max(0, int((columns[0] - 1) * steps[1])),
+            max(0, int((rows[0] - 1) * steps[0])),
+            min(shape[1], int(np.ceil((columns[-1] + 2) * steps[1]))),
+            min(shape[0], int(np.ceil((rows[-1] + 2) * steps[0]))),
+        )
 
 
-class _Axis:
-    """Blocks along one axis: their pixels, and the values that these are interpolated from."""
+@dataclass(frozen=True)
+class SoftPicture:
+    """A probability on its way to a page.
 
-    def __init__(self, count: int, low: int, high: int, start: int, stop: int) -> None:
-        pixels = np.arange(start - low, stop - low)
-        places = np.clip((pixels + 0.5) * (count / (high - low)) - 0.5, 0.0, count - 1.0)
-        self._places = places
-        first = np.minimum(np.floor(places).astype(np.intp), max(0, count - 2))
-        self.starts = [*range(0, stop - start, BLOCK), stop - start]
-        lows = first[self.starts[:-1]]
-        highs = np.minimum(first[np.array(self.starts[1:]) - 1] + 2, count)
-        self._ranges = [slice(a, b) for a, b in zip(lows.tolist(), highs.tolist(), strict=True)]
-        self.spans = np.column_stack([lows, highs]).ravel()
+    Attributes
+    ----------
+    box: half-open, in pixels of the image; outside of it nothing can become object.
+    values: ``(h, w)`` uint8: 254 times the probability, 1 at least; 0 and 255 are background and
+        object at any threshold. A pixel is object at the threshold t where its value exceeds 254 t.
+    """
 
-    def range(self, block: int) -> slice:
-        """Return the values that a block is interpolated from."""
-        return self._ranges[block]
+    box: Box
+    values: NDArray[np.uint8]
 
-    def weights(self, block: int) -> NDArray[np.float32]:
-        """Return the weights of those values for every pixel of a block, ``(pixels, values)``."""
-        values = self._ranges[block]
-        places = self._places[self.starts[block] : self.starts[block + 1], None]
-        distance = np.abs(places - np.arange(values.start, values.stop))
-        return np.asarray(np.maximum(0.0, 1.0 - distance), np.float32)
+
+def sampled(soft: SoftMask, box: Box, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return a probability in ``box`` on a grid of ``size`` (rows, columns), ``(h, w)`` float32.
+
+    Values are taken at the grid's points; nothing is averaged.
+    """
+    if isinstance(soft, Layers):
+        return soft.render(box, size)
+    full: NDArray[Any] = soft.render(box)
+    if full.shape == size:
+        return np.asarray(full, np.float32)
+    reduced = cv2.resize(full, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(reduced, np.float32)
+
+
+def _centres(box: Box, size: tuple[int, int], axis: int) -> NDArray[np.intp]:
+    """Pixels of the box nearest to the grid's points along an axis (0: x, 1: y)."""
+    length, count = box[axis + 2] - box[axis], size[1 - axis]
+    return np.minimum(((np.arange(count) + 0.5) * length / count).astype(np.intp), length - 1)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from iseg_widget.thresholds import enlarged_exceeds, worthwhile
+from iseg_widget.enlarging import enlarged_exceeds, worthwhile
 
 Box = tuple[int, int, int, int]
 

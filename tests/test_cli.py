@@ -130,6 +130,11 @@ def test_evaluate_fails_when_nothing_could_be_evaluated(
         ("segment a.png --out b.png --positive 3", "expected x,y in pixels, got '3'"),
         ("train --recipe nothing --data .", "unknown recipe 'nothing'; accepted are"),
         ("train --recipe focalclick-lite0 --data /nowhere", "training data at /nowhere"),
+        ("train --recipe nothing.toml --data .", "no recipe at nothing.toml"),
+        ("train --recipe ritm-lite0 --data a=. --data .", "all --data as NAME=FOLDER"),
+        ("train --recipe ritm-lite0 --data a=. --data a=.", "all --data as NAME=FOLDER"),
+        ("train --recipe ritm-lite0 --data . --set sbd=0", "expected NAME=WEIGHT above 0"),
+        ("train --recipe ritm-lite0 --data .", "no training data at ."),
     ],
 )
 def test_wrong_use_is_one_line(capsys: pytest.CaptureFixture[str], arguments: str, message: str):
@@ -223,6 +228,37 @@ def test_train_passes_everything_on(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert more["resume"] is True
     assert more["steps"] == 5
     assert more["device"] == "cpu"
+    assert (more["deterministic"], more["workers"]) == (False, 1)
+    assert recipe.validate_every == 0  # type: ignore[attr-defined]
+
+
+def test_train_changes_the_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    from iseg_widget.training import trainer
+
+    calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+    monkeypatch.setattr(trainer, "train", lambda *a, **k: calls.append((a, k)))
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    (tmp_path / "sbd").mkdir()
+    mine = tmp_path / "mine.toml"
+    mine.write_text('extends = "ritm-lite0"\nname = "mine"\n', "utf-8")
+    arguments = f"train --recipe {mine} --data own={tmp_path} --data sbd={tmp_path / 'sbd'}"
+    arguments += " --set own=1 --set sbd=2.5 --accumulate 4 --validate-every 50"
+    arguments += " --validate-objects 7 --teacher focalclick-lite0 --deterministic --tensorboard"
+    arguments += " --pictures 25 --workers 3"
+    assert cli.main(arguments.split()) == 0
+    (recipe, data, out), more = calls[0]
+    found = {name: getattr(recipe, name) for name in ("name", "accumulate", "validate_every")}
+    assert found == {"name": "mine", "accumulate": 4, "validate_every": 50}
+    assert recipe.sets == {"own": 1.0, "sbd": 2.5}  # type: ignore[attr-defined]
+    assert recipe.teacher == "focalclick-lite0"  # type: ignore[attr-defined]
+    assert recipe.validate_objects == 7  # type: ignore[attr-defined]
+    assert data == {"own": tmp_path, "sbd": tmp_path / "sbd"}
+    assert out == Path("runs/mine")
+    assert (more["deterministic"], more["workers"]) == (True, 3)
+    assert more["watch"] == trainer.Watch(tensorboard=True, pictures=25)
+    several = f"train --recipe ritm-lite0 --data {tmp_path} --data {tmp_path / 'sbd'}"
+    assert cli.main(several.split()) == 0
+    assert calls[1][0][1] == [tmp_path, tmp_path / "sbd"]
 
 
 def test_help_and_lists_are_quick_to_import():

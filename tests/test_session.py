@@ -610,3 +610,42 @@ def test_an_answer_to_another_state_is_refused():
         session.prepare([])
     with pytest.raises(ValueError, match="outside the image"):
         session.prepare([Click(99, 3)])
+
+
+def test_pixels_edited_by_hand_stay_when_an_earlier_click_is_moved_or_removed(session: Session):
+    session.click(8, 8)
+    session.click(20, 8)
+    drawn = session.mask
+    drawn[-3:, -3:] = True
+    drawn[8, 8] = False
+    session.edit(drawn)
+    session.move(1, 14, 8)
+    assert session.mask[8, 14]
+    assert not session.mask[8, 22]
+    assert session.mask[-3:, -3:].all()
+    assert not session.mask[8, 8]
+    session.remove(0)
+    assert not session.mask[8, 8]
+    assert not session.mask[8, 3]
+    assert session.mask[-3:, -3:].all()
+    assert session.mask[8, 14]
+    assert session.undo()
+    assert session.undo()
+    assert (session.mask == drawn).all()
+
+
+def test_a_step_is_answered_again_with_its_trace() -> None:
+    session = Session(DiskMethod(), blank(), truth=rectangle(0, 0, 20, 10))
+    session.click(5, 5)
+    session.click_many([Click(12, 8), Click(20, 5, False)])
+    session.edit(rectangle(3, 3, 9, 9))
+    before = session.checkpoint()
+    again = session.traced(1)
+    assert again.trace["radius"] == 5.0
+    assert np.array_equal(again.mask, session.steps[1].mask)
+    assert again.iou == session.steps[1].iou
+    assert session.traced() is session.step  # nobody answered the edit
+    assert session.checkpoint() == before
+    for index in (3, -4):
+        with pytest.raises(ValueError, match=f"no step {index}: the session has 3"):
+            session.traced(index)

@@ -1,65 +1,193 @@
+"""Another threshold on the last probability: no inference, undoable, logged, edits stay."""
+
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from iseg_widget import thresholds
-from iseg_widget.thresholds import enlarged_exceeds, worthwhile
-from iseg_widget.views import Patch, cut, resize
+from iseg_widget.actions import LOG_VERSION
+from iseg_widget.clicks import Click
+from iseg_widget.masks import PackedMask
+from iseg_widget.protocol import Step
+from iseg_widget.session import Session, replay
+from iseg_widget.thresholds import LEVELS, Thresholded
+from iseg_widget.views import Layers, Patch, mask_layers
+from tests.methods.fake import DiskMethod, DiskState
 
-
-def blob(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    coarse = rng.normal(0, 4, (max(2, shape[0] // 6), max(2, shape[1] // 6))).astype(np.float32)
-    return resize(coarse, shape).astype(np.float32)
-
-
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize(
-    ("shape", "box"),
-    [
-        ((32, 32), (0, 0, 900, 700)),
-        ((32, 20), (13, 7, 1311, 1007)),
-        ((2, 2), (5, 0, 645, 512)),
-        ((1, 9), (0, 0, 700, 650)),
-    ],
-)
-def test_equals_enlarging_all_of_it(
-    seed: int, shape: tuple[int, int], box: tuple[int, int, int, int]
-):
-    values = blob(np.random.default_rng(seed), shape)
-    cutoff = float(np.quantile(values, 0.6)) + 1e-3
-    enlarged = resize(values, (box[3] - box[1], box[2] - box[0]))
-    near = np.abs(enlarged - cutoff) < 1e-4  # where rounding decides
-    found = enlarged_exceeds(values, box, box, cutoff)
-    assert (found == (enlarged > cutoff))[~near].all()
-    window = (box[0] + 101, box[1] + 43, box[2] - 77, box[3] - 5)
-    part = enlarged_exceeds(values, box, window, cutoff)
-    inside = (101, 43, 101 + window[2] - window[0], 43 + window[3] - window[1])
-    np.testing.assert_array_equal(part, cut(found, inside))
+SHAPE = (40, 60)
+IMAGE = np.zeros((*SHAPE, 3), np.uint8)
 
 
-def test_plain_blocks_are_not_enlarged(monkeypatch: pytest.MonkeyPatch):
-    values = np.full((64, 64), -5, np.float32)
-    values[20:40, 20:40] = 5
-    looked: list[int] = []
-    weights = thresholds._Axis.weights
-    monkeypatch.setattr(
-        thresholds._Axis, "weights", lambda axis, at: looked.append(at) or weights(axis, at)
-    )
-    box = (0, 0, 4096, 4096)
-    found = enlarged_exceeds(values, box, box, 0.0)
-    assert found.sum() == pytest.approx(20 * 20 * 64 * 64, rel=0.02)
-    blocks = (4096 // thresholds.BLOCK) ** 2
-    assert 0 < len(looked) / 2 < 0.1 * blocks
+@dataclass(frozen=True)
+class Soft:
+    """A probability that is kept as it is."""
+
+    values: NDArray[np.float32]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.values.shape
+
+    def render(self, box: Any = None) -> NDArray[np.float32]:
+        if box is None:
+            return self.values
+        return self.values[box[1] : box[3], box[0] : box[2]]
 
 
-def test_a_patch_takes_the_quick_way_only_when_much_enlarged():
-    assert worthwhile((32, 32), (0, 0, 900, 700))
-    assert not worthwhile((256, 256), (0, 0, 900, 700))
-    assert not worthwhile((8, 8), (0, 0, 64, 64))
-    values = blob(np.random.default_rng(0), (32, 32))
-    patch = Patch((10, 10, 1010, 810), values)
-    window = (10, 10, 1010, 810)
-    np.testing.assert_array_equal(
-        patch.exceeds(np.float32(0.5), window), enlarged_exceeds(values, patch.box, window, 0.5)
-    )
+@dataclass(frozen=True)
+class Sloping(DiskMethod):
+    """The probability falls off from the last click, by 0.05 a pixel; counts its answers."""
+
+    asked: list[int] = None  # type: ignore[assignment]
+
+    def step(
+        self,
+        state: DiskState,
+        clicks: Sequence[Click],
+        *,
+        trace: bool = False,  # noqa: ARG002
+    ) -> tuple[DiskState, Step]:
+        self.asked.append(len(clicks))
+        rows, columns = np.indices(SHAPE)
+        away = np.hypot(columns - clicks[-1].x, rows - clicks[-1].y)
+        soft = np.maximum(0, 1 - 0.05 * away).astype(np.float32)
+        packed = PackedMask.pack(soft > 0.5)
+        return replace(state, packed=packed), Step(tuple(clicks), Soft(soft), packed)
+
+
+def begun() -> tuple[Session, list[int]]:
+    asked: list[int] = []
+    session = Session(Sloping(asked=asked), IMAGE)
+    session.click(30, 20)
+    asked.clear()
+    return session, asked
+
+
+def test_the_mask_is_the_probability_above_the_threshold_and_nothing_is_asked():
+    session, asked = begun()
+    for value in (0.2, 0.8, 0.5):
+        step = session.threshold(value)
+        assert (session.mask == (step.probability > value)).all()
+        assert session.threshold_in_force == value
+    assert asked == []
+
+
+def test_thresholds_replace_each_other_and_each_is_undone():
+    session, _ = begun()
+    sizes = [session.mask.sum()]
+    for value in (0.2, 0.8, 0.3):
+        session.threshold(value)
+        sizes.append(session.mask.sum())
+    assert sizes[1] > sizes[3] > sizes[0] > sizes[2]
+    assert [sorted(action) for action in session.log()["actions"]] == [["clicks"], ["threshold"]]
+    for size in sizes[-2::-1]:
+        assert session.undo()
+        assert session.mask.sum() == size
+    assert session.redo()
+    assert session.mask.sum() == sizes[1]
+
+
+def test_edited_pixels_stay_at_any_threshold():
+    session, _ = begun()
+    drawn = session.mask
+    drawn[0:4, 0:4] = True
+    drawn[19:22, 29:32] = False
+    session.edit(drawn)
+    for value in (0.05, 0.95, 0.3):
+        session.threshold(value)
+        assert session.mask[0:4, 0:4].all()
+        assert not session.mask[19:22, 29:32].any()
+        soft = session.probability > value
+        soft[0:4, 0:4] = True
+        soft[19:22, 29:32] = False
+        assert (session.mask == soft).all()
+
+
+def test_an_edit_after_a_threshold_is_judged_by_that_threshold():
+    session, _ = begun()
+    session.threshold(0.2)
+    wide = session.mask
+    drawn = wide.copy()
+    drawn[0, 0] = True
+    session.edit(drawn)
+    assert session.threshold_in_force == 0.2
+    session.threshold(0.5)
+    assert session.mask.sum() < wide.sum()
+    assert session.mask[0, 0]
+
+
+def test_it_is_logged_replayed_and_given_to_another_method():
+    session, _ = begun()
+    session.threshold(0.25)
+    session.click(10, 10)
+    session.threshold(0.75)
+    log = session.log()
+    assert log["version"] == LOG_VERSION
+    assert log["actions"][1] == {"threshold": 0.25}
+    for other in (replay(Sloping(asked=[]), IMAGE, log), session.with_method(Sloping(asked=[]))):
+        assert (other.mask == session.mask).all()
+        assert other.log() == log
+
+
+def test_a_threshold_whose_click_is_removed_goes_with_it():
+    session, _ = begun()
+    session.threshold(0.25)
+    session.remove(0)
+    assert session.log()["actions"] == []
+
+
+def test_before_the_first_click_there_is_nothing_to_put_it_on():
+    session = Session(Sloping(asked=[]), IMAGE, mask=np.ones(SHAPE, bool))
+    assert session.thresholded is None
+    assert session.threshold_in_force == 0.5
+    with pytest.raises(ValueError, match="click first"):
+        session.threshold(0.3)
+    for value in (0, 1, -0.1, float("nan"), "0.5", True):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            session.threshold(value)  # type: ignore[arg-type]
+
+
+class TestPicture:
+    def test_a_page_finds_the_mask_that_the_kernel_finds(self):
+        session, _ = begun()
+        drawn = session.mask
+        drawn[0:4, 0:4] = True
+        drawn[19:22, 29:32] = False
+        session.edit(drawn)
+        known = session.thresholded
+        assert known is not None
+        picture = known.picture(1000)
+        x0, y0, x1, y1 = picture.box
+        assert picture.values.shape == (y1 - y0, x1 - x0)
+        for value in (0.11, 0.3, 0.52, 0.89):
+            page = np.zeros(SHAPE, bool)
+            page[y0:y1, x0:x1] = picture.values > LEVELS * value
+            exact = known.mask(value)
+            near = np.abs(session.steps[0].probability - value) < 1 / LEVELS
+            assert not ((page ^ exact) & ~near).any()
+
+    def test_it_is_reduced_to_the_size_asked_for(self):
+        rows, columns = np.indices((31, 31))
+        values = (8 - np.hypot(columns - 15, rows - 15)).astype(np.float16)
+        box = (1000, 500, 2000, 1500)
+        soft = Layers((3000, 4000)).pasted(Patch(box, values))
+        packed = PackedMask.pack(soft.exceeds(0.5))
+        known = Thresholded(soft, packed, 0.5)
+        picture = known.picture(200)
+        assert max(picture.values.shape) == 200
+        x0, y0, x1, y1 = picture.box
+        assert 1000 - 60 <= x0 <= x1 <= 2000 + 60
+        found = picture.values > LEVELS / 2
+        share = known.mask(0.5)[y0:y1, x0:x1].mean()
+        assert abs(found.mean() - share) < 0.01
+        assert ((picture.values > 0) & (picture.values < 255) & ~found).any()
+
+    def test_an_empty_answer_is_one_faint_pixel(self):
+        soft = mask_layers(np.zeros(SHAPE, bool))
+        picture = Thresholded(soft, PackedMask.pack(np.zeros(SHAPE, bool)), 0.5).picture(100)
+        assert picture.values.tolist() == [[0]]

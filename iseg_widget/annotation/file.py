@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import iseg_widget
+from iseg_widget.actions import Action, check_log_version
 from iseg_widget.annotation.state import (
     ObjectState,
     Snapshot,
@@ -23,12 +24,10 @@ from iseg_widget.annotation.state import (
     check_rule,
     seen,
 )
-from iseg_widget.clicks import Click, check_inside
 from iseg_widget.images import RGB
 from iseg_widget.protocol import Method
 from iseg_widget.provenance import plain_options, versions, weights_fingerprint
 from iseg_widget.regions import Region
-from iseg_widget.session import LOG_VERSION
 
 FORMAT = "iseg_widget annotation"
 VERSION = 1
@@ -180,8 +179,7 @@ def _state(entry: Mapping[str, Any], shape: tuple[int, int], labels: Sequence[st
 
 def _check_log(log: Mapping[str, Any], shape: tuple[int, int]) -> Region | None:
     """Check all that a later replay relies on; return the mask that the session begins with."""
-    if log["version"] != LOG_VERSION:
-        raise ValueError(f"log version {log['version']!r}; accepted is {LOG_VERSION}")
+    check_log_version(log)
     size = (log["image"]["height"], log["image"]["width"])
     if size != shape:
         raise ValueError(f"its log belongs to an image of {size}, not {shape}")
@@ -189,10 +187,9 @@ def _check_log(log: Mapping[str, Any], shape: tuple[int, int]) -> Region | None:
         if "edit" in action:
             Region.from_rle(action["edit"], shape)
             continue
-        if not action["clicks"]:
+        if "threshold" not in action and not action["clicks"]:
             raise ValueError("its log holds a step without clicks")
-        for click in action["clicks"]:
-            check_inside(Click.from_dict(click), shape)
+        Action.from_dict(action).check(shape)
     initial = log["initial_mask"]
     return None if initial is None else Region.from_rle(initial, shape)
 

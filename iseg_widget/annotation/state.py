@@ -10,11 +10,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from iseg_widget.actions import LOG_VERSION
 from iseg_widget.clicks import Click
 from iseg_widget.masks import Box
 from iseg_widget.protocol import Method
 from iseg_widget.regions import Region
-from iseg_widget.session import LOG_VERSION, Session
+from iseg_widget.session import Session
 
 Rule = Literal["allow", "top", "exclusive"]
 RULES: tuple[Rule, ...] = get_args(Rule)

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+from typing import Any
 
 from iseg_widget.cli.values import Command, add_machine, natural, set_threads
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from iseg_widget.training.recipes import load_recipe
 
     recipe = load_recipe(arguments.recipe)
-    if not arguments.data.is_dir():
-        raise ValueError(f"no folder with training data at {arguments.data}")
+    for _, folder in arguments.data:
+        if not folder.is_dir():
+            raise ValueError(f"no folder with training data at {folder}")
+    changes: dict[str, Any] = {
+        name: getattr(arguments, name)
+        for name in ("accumulate", "validate_every", "validate_objects", "teacher")
+        if getattr(arguments, name) is not None
+    }
+    if arguments.set:
+        changes["sets"] = dict(arguments.set)
+    if arguments.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before PyTorch looks
     set_threads(arguments.threads)
-    from iseg_widget.training.trainer import train
+    from iseg_widget.training.trainer import Watch, train
 
     train(
-        recipe,
-        arguments.data,
+        replace(recipe, **changes),
+        _data(arguments.data),
         arguments.out or Path("runs") / recipe.name,
         resume=arguments.resume,
         steps=arguments.steps,
@@ -27,13 +41,59 @@ def _train(arguments: argparse.Namespace) -> int:
         precision=arguments.precision,
         overfit=arguments.overfit,
         init=arguments.init,
+        deterministic=arguments.deterministic,
+        workers=arguments.workers,
+        watch=Watch(tensorboard=arguments.tensorboard, pictures=arguments.pictures),
     )
     return 0
 
 
+def _place(text: str) -> tuple[str | None, Path]:
+    """Read ``FOLDER`` or ``NAME=FOLDER``."""
+    name, equals, folder = text.partition("=")
+    return (name, Path(folder)) if equals and not Path(text).is_dir() else (None, Path(text))
+
+
+def _weight(text: str) -> tuple[str, float]:
+    """Read ``NAME=WEIGHT``."""
+    name, _, weight = text.partition("=")
+    try:
+        value = float(weight)
+    except ValueError:
+        value = 0.0
+    if not name or not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected NAME=WEIGHT above 0, got {text!r}")
+    return name, value
+
+
+def _data(given: list[tuple[str | None, Path]]) -> Any:
+    """Return a folder, several, or a mapping of names to folders."""
+    named = {name: folder for name, folder in given if name is not None}
+    if not named:
+        folders = [folder for _, folder in given]
+        return folders[0] if len(folders) == 1 else folders
+    if len(named) < len(given):
+        raise ValueError("give all --data as NAME=FOLDER, each name once, or none of them")
+    return named
+
+
 def _build_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", required=True, help="name of a packaged recipe")
-    parser.add_argument("--data", type=Path, required=True, help="folder with the training data")
+    parser.add_argument("--recipe", required=True, help="name of a packaged recipe, or .toml file")
+    parser.add_argument(
+        "--data",
+        type=_place,
+        action="append",
+        required=True,
+        metavar="[NAME=]FOLDER",
+        help="training data: own folders, shards, SBD, PASCAL VOC, COCO with LVIS; may be repeated",
+    )
+    parser.add_argument(
+        "--set",
+        type=_weight,
+        action="append",
+        metavar="NAME=WEIGHT",
+        help="train on these data sets instead of the recipe's; may be repeated",
+    )
     parser.add_argument("--out", type=Path, help="folder for the run (runs/RECIPE)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--steps", type=natural, metavar="N", help="instead of the recipe's")
@@ -44,15 +104,35 @@ def _build_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init", metavar="NAME|FILE", help="start from these weights instead of the recipe's"
     )
+    parser.add_argument(
+        "--accumulate", type=natural, metavar="N", help="batches of a step, instead of the recipe's"
+    )
+    parser.add_argument("--teacher", metavar="NAME|FILE", help="weights to learn the answers of")
+    parser.add_argument(
+        "--validate-every", type=natural, metavar="N", help="steps between two validations"
+    )
+    parser.add_argument(
+        "--validate-objects", type=natural, metavar="N", help="held-out objects to validate on"
+    )
+    parser.add_argument(
+        "--deterministic", action="store_true", help="the same bits every time, maybe slower"
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="also write TensorBoard's logs")
+    parser.add_argument(
+        "--pictures", type=natural, default=0, metavar="N", help="draw samples every N steps"
+    )
+    parser.add_argument(
+        "--workers", type=natural, default=1, metavar="N", help="threads that draw batches"
+    )
     add_machine(parser)
 
 
 def _pack(arguments: argparse.Namespace) -> int:
     from iseg_widget.training.shards import pack
-    from iseg_widget.training.sources import open_source
+    from iseg_widget.training.sources import open_sources
 
     packed = pack(
-        open_source(arguments.data),
+        open_sources(_data(arguments.data)),
         arguments.out,
         shard_bytes=arguments.shard_size * 1024 * 1024,
         side=arguments.side,
@@ -63,7 +143,14 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 
 def _build_pack(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="folder with the training data")
+    parser.add_argument(
+        "--data",
+        type=_place,
+        action="append",
+        required=True,
+        metavar="[NAME=]FOLDER",
+        help="training data, as for train; may be repeated",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards")
     parser.add_argument(
         "--shard-size", type=natural, default=45, metavar="MB", help="at most (%(default)s)"

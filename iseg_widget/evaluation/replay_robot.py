@@ -123,18 +123,18 @@ class ReplayRobot:
 
 
 def _clicks_of(log: Mapping[str, Any], skip_edits: bool) -> tuple[Click, ...]:
-    from iseg_widget.session import LOG_VERSION
+    from iseg_widget.actions import check_log_version
 
-    if log.get("version") != LOG_VERSION:
-        raise ValueError(f"log version {log.get('version')!r}; accepted is {LOG_VERSION}")
+    check_log_version(log)
     clicks: list[Click] = []
     for action in log["actions"]:
         if "clicks" in action:
             clicks += [Click.from_dict(click) for click in action["clicks"]]
-        elif "edit" not in action:
+        elif "edit" not in action and "threshold" not in action:
             raise ValueError(f"an action holds 'clicks' or 'edit', got {sorted(action)}")
         elif not skip_edits:
             raise ValueError(
-                "it holds a manual edit, which is no click; leave edits out with skip_edits=True"
+                "it holds a manual edit, which is no click (nor is another threshold); "
+                "leave edits out with skip_edits=True"
             )
     return tuple(clicks)

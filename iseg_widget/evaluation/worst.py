@@ -138,7 +138,8 @@ def _check_method(report: Report, method: Method) -> None:
 
 def _again(method: Method | None, record: Record, sample: Sample) -> Mask:
     """The mask after the recorded clicks, by the same path as in the widget."""
-    from iseg_widget.session import LOG_VERSION, replay
+    from iseg_widget.actions import LOG_VERSION
+    from iseg_widget.session import replay
 
     assert method is not None  # noqa: S101 (the caller has checked)
     height, width = sample.mask.shape

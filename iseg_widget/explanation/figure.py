@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click
 from iseg_widget.explanation.layout import CAPTION, MARGIN, TITLE, Cell, Page, balanced
-from iseg_widget.explanation.panel import Panel
+from iseg_widget.explanation.panel import Panel, clicks_on
 from iseg_widget.explanation.panels import explain
 from iseg_widget.explanation.render import (
     MASK,
@@ -60,8 +60,8 @@ def figure(
 
     Parameters
     ----------
-    subject: a session, whose latest step is shown, or a step. Only traced steps
-        (``Session(…, trace=True)``) have more to show than their crops and their answer.
+    subject: a session, whose latest step is shown (and answered once more if it was not traced), or
+        a step. A step that was not traced has its crops and its answer to show, and no more.
     image: ``(H, W, 3)`` uint8 RGB; needed for a step, a session has its own.
     clicks: drawn on image and crops; default: the session's, or those of the step.
     title: default: the session's method and number of clicks.
@@ -89,7 +89,7 @@ def figure(
     else:
         if subject.step is None:
             raise ValueError("the session has no step yet: nothing was clicked")
-        step, drawn = subject.step, subject.clicks
+        step, drawn = subject.traced(), subject.clicks
         image = subject.image if image is None else image
         heading = f"{subject.method.name}, click {len(drawn)}"
         if step.iou is not None:
@@ -108,7 +108,7 @@ def figure(
     _headings(made, page, heading if title is None else title)
     _overview(made, page, image, step, shown)
     for panel, cell in cells:
-        _cell(made, page, panel, cell, _clicks_of(panel, panels, shown))
+        _cell(made, page, panel, cell, clicks_on(panel, panels, shown))
     return made
 
 
@@ -282,20 +282,6 @@ def _clicks(
                 weight="bold",
                 bbox={"boxstyle": "round,pad=0.2", "facecolor": "#14161ae0", "edgecolor": "none"},
             )
-
-
-def _clicks_of(panel: Panel, panels: Sequence[Panel], clicks: Sequence[Click]) -> Sequence[Click]:
-    """Clicks to draw on a panel: on attention to a click that one, if it is known which it is."""
-    if panel.box is None or panel.kind not in ("image", "attention"):
-        return ()
-    x0, y0, x1, y1 = panel.box
-    inside = [c for c in clicks if x0 <= c.x + 0.5 < x1 and y0 <= c.y + 0.5 < y1]
-    name, _, number = panel.key.partition("/")
-    if panel.kind == "image":
-        return inside
-    count = sum(other.key.startswith(f"{name}/") for other in panels)
-    # The clicks given may be those of one step only, or the method may have left some out.
-    return [inside[int(number) - 1]] if number and count == len(inside) else ()
 
 
 def _cell(made: Figure, page: Page, panel: Panel, cell: Cell, clicks: Sequence[Click]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iseg_widget.clicks import Click
 from iseg_widget.masks import Box
 
 KINDS = (
@@ -81,6 +82,28 @@ class Panel:
         if self.box is not None:
             return (self.box[2] - self.box[0]) / (self.box[3] - self.box[1])
         return float(self.array.shape[1] / self.array.shape[0])
+
+
+def clicks_on(panel: Panel, panels: Sequence[Panel], clicks: Sequence[Click]) -> Sequence[Click]:
+    """Return the clicks to draw on a panel.
+
+    On images those that lie in it; on attention to a click that one, if it is known which it is.
+
+    Parameters
+    ----------
+    panel: one of ``panels``, which are all of a step's.
+    clicks: in order.
+    """
+    if panel.box is None or panel.kind not in ("image", "attention"):
+        return ()
+    x0, y0, x1, y1 = panel.box
+    inside = [c for c in clicks if x0 <= c.x + 0.5 < x1 and y0 <= c.y + 0.5 < y1]
+    name, _, number = panel.key.partition("/")
+    if panel.kind == "image":
+        return inside
+    count = sum(other.key.startswith(f"{name}/") for other in panels)
+    # The clicks given may be those of one step only, or the method may have left some out.
+    return [inside[int(number) - 1]] if number and count == len(inside) else ()
 
 
 def in_range(values: NDArray[Any]) -> tuple[float, float]:

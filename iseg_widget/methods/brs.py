@@ -24,7 +24,7 @@ from iseg_widget.methods.ritm_rules import ZoomProbability
 from iseg_widget.networks.layers import resize
 from iseg_widget.networks.ritm import RITMNetwork
 from iseg_widget.protocol import Step
-from iseg_widget.views import Layers
+from iseg_widget.views import Box, Layers
 
 TARGET_RADIUS = 1
 """Clicks are to get their label in squares of 3 x 3 pixels of the network's input."""
@@ -214,13 +214,13 @@ class _Optimising(RITM):
 
     options: BRSOptions | FBRSOptions
 
-    def step(
-        self, state: State, clicks: Sequence[Click], *, trace: bool = False
+    def _respond(
+        self, state: State, clicks: Sequence[Click], box: Box | None, *, trace: bool
     ) -> tuple[State, Step]:
         """Answer new clicks: one pass, then the optimisation."""
         # What is made in inference mode cannot be differentiated, whoever entered it.
         with torch.inference_mode(mode=False):
-            return super().step(state, clicks, trace=trace)
+            return super()._respond(state, clicks, box, trace=trace)
 
     def _optimise(
         self,

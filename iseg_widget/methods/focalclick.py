@@ -29,6 +29,7 @@ from iseg_widget.encode import disks
 from iseg_widget.images import pyramid_of
 from iseg_widget.methods.focalclick_published import PublishedRules
 from iseg_widget.methods.focalclick_rules import (
+    SMALLEST_CROP,
     CoarseAnswer,
     FocalClickOptions,
     Look,
@@ -42,7 +43,7 @@ from iseg_widget.networks.focalclick import Coarse, FocalClickNetwork, NetworkIn
 from iseg_widget.protocol import Step, Trace, View
 from iseg_widget.regions import Region
 from iseg_widget.sampling import SAMPLINGS
-from iseg_widget.views import Box, Layers, mask_layers, sigmoid
+from iseg_widget.views import Box, Layers, expand, mask_layers, sigmoid
 
 __all__ = ["FocalClick", "FocalClickOptions", "focus_region", "target_crop"]
 
@@ -89,6 +90,12 @@ class FocalClick:
         """Answer new clicks in one pass; several at once share the crops."""
         return self._answer([state], [clicks], trace=trace)[0]
 
+    def box(
+        self, state: State, box: Box, clicks: Sequence[Click], *, trace: bool = False
+    ) -> tuple[State, Step]:
+        """See :meth:`iseg_widget.protocol.BoxMethod.box`; it is expanded to the target crop."""
+        return self._answer([state], [clicks], trace=trace, box=box)[0]
+
     def step_many(
         self, states: Sequence[State], clicks: Sequence[Sequence[Click]]
     ) -> list[tuple[State, Step]]:
@@ -100,13 +107,22 @@ class FocalClick:
         return self._answer(states, clicks, trace=False) if states else []
 
     def _answer(
-        self, states: Sequence[State], clicks: Sequence[Sequence[Click]], *, trace: bool
+        self,
+        states: Sequence[State],
+        clicks: Sequence[Sequence[Click]],
+        *,
+        trace: bool,
+        box: Box | None = None,
     ) -> list[tuple[State, Step]]:
         began = time.perf_counter()
         courses = [_Course(state, tuple(new)) for state, new in zip(states, clicks, strict=True)]
         for course in courses:
             check_step(course.new, course.state.shape)
-            course.look = self.rules.look(course.state, course.every, course.new)
+            if box is None or not self.options.target_crop:
+                course.look = self.rules.look(course.state, course.every, course.new)
+            else:
+                target = expand(box, self.options.r_tc, course.state.shape, SMALLEST_CROP)
+                course.look = Look(target, target)
         coarse = self._segment(courses, trace=trace)
         logits = _numpy(coarse.logits)
         focused: dict[int, tuple[_Course, Box]] = {}

@@ -136,6 +136,17 @@ class FocusCut:
         self, state: _State, clicks: Sequence[Click], *, trace: bool = False
     ) -> tuple[_State, Step]:
         """Answer new clicks: one whole view, then focus views."""
+        return self._respond(state, clicks, None, trace=trace)
+
+    def box(
+        self, state: _State, box: Box, clicks: Sequence[Click], *, trace: bool = False
+    ) -> tuple[_State, Step]:
+        """See :meth:`iseg_widget.protocol.BoxMethod.box`; the whole view zooms in on it."""
+        return self._respond(state, clicks, box, trace=trace)
+
+    def _respond(
+        self, state: _State, clicks: Sequence[Click], drawn: Box | None, *, trace: bool
+    ) -> tuple[_State, Step]:
         began = time.perf_counter()
         check_step(clicks, state.shape)
         every = (*state.clicks, *clicks)
@@ -148,7 +159,7 @@ class FocusCut:
         if first and self.options.compat and not state.merging:
             box, early = self._whole_view(state, previous, every[:1], box, record)
             previous = early.render() > self.options.threshold
-        box, soft = self._whole_view(state, previous, every, box, record)
+        box, soft = self._whole_view(state, previous, every, box, record, drawn)
         current = soft.render()
         points = state.points
         if self.options.focus_view and not first:
@@ -175,9 +186,16 @@ class FocusCut:
         clicks: Sequence[Click],
         kept: Box,
         record: _Record,
+        drawn: Box | None = None,
     ) -> tuple[Box, FocusCutProbability]:
         """Segment the zoomed view; return its box and what the network says."""
-        box = zoom_box(previous, clicks, kept) if self.options.zoom_in else whole(state.shape)
+        box = whole(state.shape)
+        if self.options.zoom_in and drawn is None:
+            box = zoom_box(previous, clicks, kept)
+        elif self.options.zoom_in and drawn is not None:
+            held = np.zeros(state.shape, bool)
+            cut(held, drawn)[...] = True
+            box = zoom_box(held, (), (0, 0, 1, 1))
         size = view_size(box, self.options.size, self.options.max_side)
         pixels = linear(cut(state.image, box), size)
         points = to_view(clicks, box, size)

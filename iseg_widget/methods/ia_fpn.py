@@ -27,8 +27,14 @@ from torch import Tensor
 
 from iseg_widget.clicks import Click, check_step
 from iseg_widget.masks import progressive_merge
-from iseg_widget.methods.ia_fpn_rules import IAFPNOptions, view_clicks, view_maps, zoom_box
-from iseg_widget.methods.ritm_rules import ZoomProbability, crop_image, crop_size, resize_map
+from iseg_widget.methods.ia_fpn_rules import (
+    IAFPNOptions,
+    margin_ratio,
+    view_clicks,
+    view_maps,
+    zoom_box,
+)
+from iseg_widget.methods.ritm_rules import ZoomProbability, crop_image, crop_size, grow, resize_map
 from iseg_widget.networks.ia_fpn import IAFPNNetwork, Prediction
 from iseg_widget.protocol import Step, View
 from iseg_widget.regions import Region
@@ -110,6 +116,21 @@ class IAFPN:
         self, state: State, clicks: Sequence[Click], *, trace: bool = False
     ) -> tuple[State, Step]:
         """Answer new clicks in one pass through both networks."""
+        return self._respond(state, clicks, None, trace=trace)
+
+    def box(
+        self, state: State, box: Box, clicks: Sequence[Click], *, trace: bool = False
+    ) -> tuple[State, Step]:
+        """See :meth:`iseg_widget.protocol.BoxMethod.box`.
+
+        The coarse network sees the whole image all the same; the box, with the margin of Eq. 3, is
+        what the fine network zooms in on.
+        """
+        return self._respond(state, clicks, box, trace=trace)
+
+    def _respond(
+        self, state: State, clicks: Sequence[Click], box: Box | None, *, trace: bool
+    ) -> tuple[State, Step]:
         began = time.perf_counter()
         check_step(clicks, state.shape)
         every = (*state.clicks, *clicks)
@@ -119,7 +140,7 @@ class IAFPN:
         logits = self._see("coarse", state.image, everything, previous, every, recorded)
         found = ZoomProbability(state.shape, everything.target, everything.size, logits)
         coarse = found.render()
-        look = self._look(coarse, every, state)
+        look = self._look(coarse, every, state, box)
         previous = resize_map(cut(coarse, look.fed), look.size)
         logits = self._see("fine", state.image, look, previous, every, recorded)
         soft = ZoomProbability(state.shape, look.target, look.size, logits)
@@ -141,11 +162,14 @@ class IAFPN:
         large = limit is not None and max(shape) > limit
         return Look(box, crop_size(box, limit) if limit is not None and large else shape, box)
 
-    def _look(self, coarse: Array, clicks: Sequence[Click], state: State) -> Look:
+    def _look(self, coarse: Array, clicks: Sequence[Click], state: State, box: Box | None) -> Look:
         """Choose what the fine network sees."""
         settings = self.options
         if not settings.zoom_in:
             return self._everything(state.shape)
+        if box is not None:
+            grown = grow(box, margin_ratio(box, state.shape), state.shape)
+            return Look(grown, crop_size(grown, settings.crop_side), grown)
         region = zoom_box(coarse > settings.zoom_threshold, clicks)
         if region is None and settings.compat:
             everything = self._everything(state.shape)

@@ -126,25 +126,29 @@ def click_pairs(clicks: Sequence[Click]) -> list[tuple[Click, Click]]:
     return [(click, nearest(click)) for click in clicks if click.positive]
 
 
-def roi_boxes(clicks: Sequence[Click], shape: tuple[int, int]) -> tuple[Box, ...]:
+def within(box: Box, shape: tuple[int, int]) -> Box:
+    """Return a box cut to an image of ``shape`` (H, W)."""
+    return max(0, box[0]), max(0, box[1]), min(shape[1], box[2]), min(shape[0], box[3])
+
+
+def roi_boxes(
+    clicks: Sequence[Click], shape: tuple[int, int], drawn: Sequence[Box] = ()
+) -> tuple[Box, ...]:
     """Regions that the local branch looks at (Sec. 3.2.1).
 
     Parameters
     ----------
     clicks: in the image.
     shape: ``(H, W)`` of the image.
+    drawn: ROIs that the user drew, which come first.
 
     Returns
     -------
     For every positive click the square that it spans with its nearest negative click, cut to the
-    image; none twice. The whole image alone when there is no such pair.
+    image; none twice. The whole image alone when there is no such pair and none was drawn.
     """
-    height, width = shape
-    boxes = [
-        (max(0, x0), max(0, y0), min(width, x1), min(height, y1))
-        for x0, y0, x1, y1 in (square_span(*pair) for pair in click_pairs(clicks))
-    ]
-    return tuple(dict.fromkeys(boxes)) or (whole(shape),)
+    boxes = [within(square_span(*pair), shape) for pair in click_pairs(clicks)]
+    return tuple(dict.fromkeys((*drawn, *boxes))) or (whole(shape),)
 
 
 def input_size(shape: tuple[int, int], max_side: int | None) -> tuple[int, int]:
@@ -209,6 +213,8 @@ class _State:
     clicks: tuple[Click, ...]
     packed: Region
     merging: bool
+    drawn: tuple[Box, ...] = ()
+    """ROIs that the user drew."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -247,6 +253,23 @@ class RISNet:
         self, state: _State, clicks: Sequence[Click], *, trace: bool = False
     ) -> tuple[_State, Step]:
         """Answer new clicks in one pass over the image, its ROIs and all clicks."""
+        return self._respond(state, clicks, trace=trace)
+
+    def box(
+        self, state: _State, box: Box, clicks: Sequence[Click], *, trace: bool = False
+    ) -> tuple[_State, Step]:
+        """See :meth:`iseg_widget.protocol.BoxMethod.box`.
+
+        Its square is an ROI, as if two clicks spanned it (Sec. 3.2.1), and stays one.
+        """
+        first, last = Click(box[0], box[1]), Click(box[2] - 1, box[3] - 1)
+        roi = within(square_span(first, last), state.shape)
+        drawn = tuple(dict.fromkeys((*state.drawn, roi)))
+        return self._respond(replace(state, drawn=drawn), clicks, trace=trace)
+
+    def _respond(
+        self, state: _State, clicks: Sequence[Click], *, trace: bool
+    ) -> tuple[_State, Step]:
         began = time.perf_counter()
         check_step(clicks, state.shape)
         every = (*state.clicks, *clicks)
@@ -279,11 +302,11 @@ class RISNet:
         seconds = time.perf_counter() - began
         return following, Step(tuple(clicks), soft, following.packed, views, recorded, seconds)
 
-    def _rois(self, clicks: Sequence[Click], shape: tuple[int, int]) -> tuple[Box, ...]:
+    def _rois(self, state: _State, clicks: Sequence[Click]) -> tuple[Box, ...]:
         """ROIs of this step, no more than asked for."""
         if not self.options.local_branch:
             return ()
-        boxes = roi_boxes(clicks, shape)
+        boxes = roi_boxes(clicks, state.shape, state.drawn)
         most = self.options.roi_count
         if most is None or len(boxes) <= most:
             return boxes
@@ -298,7 +321,7 @@ class RISNet:
         shape, size = state.shape, (state.seen.shape[0], state.seen.shape[1])
         points = map_to_crop(to_array(clicks), whole(shape), size)
         maps = distance_maps(points, size, DISTANCE_CAP)
-        boxes = self._rois(clicks, shape)
+        boxes = self._rois(state, clicks)
         scale = np.array([size[1] / shape[1], size[0] / shape[0]] * 2)
         scaled = (np.asarray(boxes, np.float64).reshape(-1, 4) * scale).astype(np.float32)
         pixels = state.seen.astype(np.float32).transpose(2, 0, 1) / np.float32(255.0)

@@ -30,6 +30,7 @@ from iseg_widget.methods.ritm_rules import (
     crop_clicks,
     crop_image,
     crop_size,
+    grow,
     keeps,
     mirror_clicks,
     object_region,
@@ -191,10 +192,21 @@ class RITM:
         self, state: State, clicks: Sequence[Click], *, trace: bool = False
     ) -> tuple[State, Step]:
         """Answer new clicks in one pass over the crop and all clicks."""
+        return self._respond(state, clicks, None, trace=trace)
+
+    def box(
+        self, state: State, box: Box, clicks: Sequence[Click], *, trace: bool = False
+    ) -> tuple[State, Step]:
+        """See :meth:`iseg_widget.protocol.BoxMethod.box`; zoom-in looks at it as at an object."""
+        return self._respond(state, clicks, box, trace=trace)
+
+    def _respond(
+        self, state: State, clicks: Sequence[Click], box: Box | None, *, trace: bool
+    ) -> tuple[State, Step]:
         began = time.perf_counter()
         check_step(clicks, state.shape)
         every = (*state.clicks, *clicks)
-        look = self._look(state, every)
+        look = self._look(state, every) if box is None else self._look_at(box, state, every)
         recorded: dict[str, NDArray[Any]] = {}
         logits, memory = self._answer(state, every, look, recorded if trace else None)
         soft = ZoomProbability(state.shape, look.target, look.size, _averaged(logits))
@@ -235,6 +247,13 @@ class RITM:
             if settings.compat and state.region is not None:
                 return Look(everything, native, state.region, state.region, False, reduced)
         return Look(everything, native, everything, None, state.region is not None, reduced)
+
+    def _look_at(self, box: Box, state: State, clicks: Sequence[Click]) -> Look:
+        """Zoom in on a box as on the object it holds."""
+        if not self.options.zoom_in:
+            return self._look(state, clicks)
+        region = grow(box, self.options.expansion, state.shape, self.options.min_crop)
+        return Look(region, crop_size(region, self.options.crop_side), region, region, True)
 
     def _click_maps(self, points: Array, size: tuple[int, int]) -> Array:
         """Positive and negative disks of a crop, ``(2, h, w)``."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.masks import box_of
-from iseg_widget.training.pool import Target
+from iseg_widget.training.augmentation import Target
 
 ROTATION_PROBABILITY = 0.2
 ROTATION_DEGREES = 15.0

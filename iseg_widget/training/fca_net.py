@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from iseg_widget.encode import distance_maps, gaussians
 from iseg_widget.networks.layers import resize
+from iseg_widget.training.click_strategies import centre_click
 from iseg_widget.training.crop_simulation import SimulatedView
 from iseg_widget.training.interaction import (
     Clicks,
@@ -29,7 +29,9 @@ from iseg_widget.training.losses import (
     masked_bce,
 )
 from iseg_widget.training.pool import Pool
+from iseg_widget.training.seen import Seen, Show
 from iseg_widget.training.segmenter import Batch, draw_views
+from iseg_widget.training.task import WholeNetwork
 from iseg_widget.training.tensors import stacked
 
 SIGMA, FIRST_SIGMA = 10.0, 30.0
@@ -40,30 +42,21 @@ PAPER_SIDE = 512
 """Side of the crops that the click loss's reach is stated for."""
 
 
-def centre_click(truth: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return ``(x, y)`` of the pixel farthest from the object's boundary, E(p) = 1 of Eq. 11.
-
-    The crop's border counts as boundary. (Eq. 11 prints a maximum over G_n; G_p is meant.)
-    """
-    depth = cv2.distanceTransform(np.pad(truth, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-    return int(column), int(row)
-
-
 def _leading(clicks: Clicks, view: SimulatedView) -> Clicks:
     """Put the centre click before all others, as the first."""
     x, y = centre_click(view.truth)
     return np.concatenate([np.asarray([[x, y, 1.0]], np.float32), clicks[1:]])
 
 
-class FCANetTask:
+class FCANetTask(WholeNetwork):
     """What the trainer needs to know about FCA-Net.
 
     Parameters
     ----------
     simulation: as for :class:`~iseg_widget.training.segmenter.SegmenterTask`; beside it
         ``click_loss`` (Sec. 3.2), without which pixels weigh alike, ``click_alpha`` and
-        ``click_beta`` (Eq. 5).
+        ``click_beta`` (Eq. 5), and, if there, ``first_click``: false trains the basic network
+        without the first click's module ("BS" of Table 3).
     build: the network, called with image, Gaussians of all clicks and of the first one; its
         ``first_click_head`` is supervised by the first click loss.
     """
@@ -74,10 +67,16 @@ class FCANetTask:
         self.simulation = simulation
         self.interaction = InteractionSettings.of(simulation)
         self.limits = (float(simulation["click_alpha"]), float(simulation["click_beta"]))
+        self.first_click = bool(simulation.get("first_click", True))
         self.network = build
 
-    def begin(self, net: nn.Module) -> None:
-        """All of the network is trained, from the weights it has."""
+    def begin(self, net: Any) -> None:
+        """All of the network is trained; without the first click's module, all but that."""
+        if not self.first_click:
+            # What the module finds is added to the backbone's map: nothing, and so it stays.
+            nn.init.zeros_(net.join.weight)
+            for part in (net.first_click, net.join, net.first_click_head):
+                part.requires_grad_(requires_grad=False)
 
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` samples with views of ``side`` pixels."""
@@ -85,23 +84,35 @@ class FCANetTask:
         views = draw_views(pool, rng, size, side, self.simulation, first=rounds == 0)
         return Batch(views, rounds, int(rng.integers(2**31)))
 
+    def _answers(self, net: Any, image: Tensor, given: Interaction) -> tuple[Tensor, Tensor]:
+        """Logits ``(B, 1, S, S)`` and the first click's features."""
+        size, device = (image.shape[2], image.shape[3]), image.device
+        maps = [gaussians(clicks, size, SIGMA) for clicks in given.clicks]
+        first = [gaussians(clicks[:1], size, FIRST_SIGMA)[:1] for clicks in given.clicks]
+        found = net(image, stacked(maps, device), stacked(first, device))
+        return resize(found.logits.float(), size), found.first_click
+
+    def answer(self, net: Any, image: Tensor, given: Interaction) -> Tensor:
+        """Return logits ``(B, 1, S, S)`` for views ``(B, 3, S, S)`` and what is given on them."""
+        return self._answers(net, image, given)[0]
+
     def losses(
-        self, net: Any, batch: Batch, device: torch.device, dtype: torch.dtype | None
+        self,
+        net: Any,
+        batch: Batch,
+        device: torch.device,
+        dtype: torch.dtype | None,
+        show: Show | None = None,
     ) -> dict[str, Tensor]:
         """Return general and first click loss (Eq. 4 and 6) and, for the log, the IoU."""
         rng = np.random.default_rng(batch.seed)
         image = stacked([view.image for view in batch.views], device)
         size = (image.shape[2], image.shape[3])
 
-        def answer(given: Interaction) -> tuple[Tensor, Tensor]:
-            maps = [gaussians(clicks, size, SIGMA) for clicks in given.clicks]
-            first = [gaussians(clicks[:1], size, FIRST_SIGMA)[:1] for clicks in given.clicks]
-            found = net(image, stacked(maps, device), stacked(first, device))
-            return resize(found.logits.float(), size), found.first_click
-
         def predict(given: Interaction) -> NDArray[np.float32]:
             with torch.no_grad():
-                return np.asarray(torch.sigmoid(answer(given)[0])[:, 0].cpu().numpy())
+                logits = self.answer(net, image, given)
+            return np.asarray(torch.sigmoid(logits)[:, 0].cpu().numpy())
 
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
             net.eval()
@@ -112,11 +123,15 @@ class FCANetTask:
             ]
             correct(given, batch.views, batch.rounds, predict, rng)
             net.train()
-            logits, features = answer(given)
+            logits, features = self._answers(net, image, given)
             early = resize(net.first_click_head(features).float(), size)
         truth = stacked([view.truth[None] for view in batch.views], device)
         valid = stacked([view.valid[None] for view in batch.views], device)
+        if show is not None:
+            show(Seen(image, given, truth, valid, logits))
         terms = self._terms(logits, early, truth, valid, given.clicks)
+        if not self.first_click:
+            del terms["first"]
         return {**terms, "iou": batch_iou(logits, truth, valid)}
 
     def _terms(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from iseg_widget.encode import disks, map_to_crop
 from iseg_widget.networks.focalclick import (
@@ -38,6 +38,8 @@ from iseg_widget.training.losses import (
     normalized_focal_loss,
 )
 from iseg_widget.training.pool import Pool
+from iseg_widget.training.seen import Seen, Show
+from iseg_widget.training.task import WholeNetwork
 from iseg_widget.training.tensors import stacked
 
 
@@ -50,7 +52,7 @@ class Batch:
     seed: int
 
 
-class FocalClickTask:
+class FocalClickTask(WholeNetwork):
     """What the trainer needs to know about FocalClick."""
 
     def __init__(self, simulation: Mapping[str, Any]) -> None:
@@ -60,9 +62,6 @@ class FocalClickTask:
     def network(self) -> FocalClickLite0:
         """Return a new network; the trainer loads the backbone's ImageNet weights."""
         return FocalClickLite0()
-
-    def begin(self, net: nn.Module) -> None:
-        """All of the network is trained, from the weights it has."""
 
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` samples with target crops of ``side`` pixels."""
@@ -89,8 +88,24 @@ class FocalClickTask:
                 crops.append(crop)
         return Batch(crops, rounds, int(rng.integers(2**31)))
 
+    def answer(self, net: FocalClickLite0, image: Tensor, given: Interaction) -> Tensor:
+        """Return the Segmentor's logits ``(B, 1, S, S)`` for target crops ``(B, 3, S, S)``."""
+        return net.segment(image, self._maps(image, given)).logits.float()
+
+    def _maps(self, image: Tensor, given: Interaction) -> Tensor:
+        side = image.shape[-1]
+        radius = DISK_RADIUS.get(side, max(DISK_RADIUS.values()))
+        drawn = [disks(c, (side, side), radius) for c in given.clicks]
+        fed = np.concatenate([given.previous[:, None], np.stack(drawn)], 1)
+        return stacked(list(fed), image.device)
+
     def losses(
-        self, net: FocalClickLite0, batch: Batch, device: torch.device, dtype: torch.dtype | None
+        self,
+        net: FocalClickLite0,
+        batch: Batch,
+        device: torch.device,
+        dtype: torch.dtype | None,
+        show: Show | None = None,
     ) -> dict[str, Tensor]:
         """Return the terms of Eq. 2 and, for the log, the IoU of coarse and refined masks."""
         crops = batch.crops
@@ -99,13 +114,13 @@ class FocalClickTask:
             stacked([getattr(c, n)[None] for c in crops], device) for n in ("truth", "valid")
         )
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            clicks, interaction = self._interact(net, batch, image)
+            given = self._interact(net, batch, image)
             net.train()
-            coarse = net.segment(image, interaction)
+            coarse = net.segment(image, self._maps(image, given))
             shape = (REFINER_SIDE, REFINER_SIDE)
             maps = [
                 disks(map_to_crop(c, crop.focus_box, shape), shape, REFINER_RADIUS)
-                for c, crop in zip(clicks, crops, strict=True)
+                for c, crop in zip(given.clicks, crops, strict=True)
             ]
             refined = net.refine(
                 stacked([c.focus.image for c in crops], device),
@@ -113,6 +128,8 @@ class FocalClickTask:
                 coarse,
                 torch.tensor([c.focus_box for c in crops], device=device),
             )
+        if show is not None:
+            show(Seen(image, given, truth, valid, coarse.logits))
         focus_truth = stacked([c.focus.truth[None] for c in crops], device)
         focus_valid = stacked([c.focus.valid[None] for c in crops], device)
         boundary = boundary_map(focus_truth)
@@ -126,26 +143,17 @@ class FocalClickTask:
             "focus_refined_iou": batch_iou(refined.refined, focus_truth, focus_valid),
         }
 
-    def _interact(
-        self, net: FocalClickLite0, batch: Batch, image: Tensor
-    ) -> tuple[list[NDArray[np.float32]], Tensor]:
-        """Return all clicks and the interaction maps ``(N, 3, S, S)`` of the round that counts."""
+    def _interact(self, net: FocalClickLite0, batch: Batch, image: Tensor) -> Interaction:
+        """Return clicks and previous probability of the round that counts."""
         rng = np.random.default_rng(batch.seed)
-        side = image.shape[-1]
-        radius = DISK_RADIUS.get(side, max(DISK_RADIUS.values()))
-
-        def maps(given: Interaction) -> Tensor:
-            drawn = [disks(c, (side, side), radius) for c in given.clicks]
-            fed = np.concatenate([given.previous[:, None], np.stack(drawn)], 1)
-            return stacked(list(fed), image.device)
 
         def predict(given: Interaction) -> NDArray[np.float32]:
             with torch.no_grad():
-                logits = net.segment(image, maps(given)).logits
-            return np.asarray(torch.sigmoid(logits.float())[:, 0].cpu().numpy())
+                logits = self.answer(net, image, given)
+            return np.asarray(torch.sigmoid(logits)[:, 0].cpu().numpy())
 
         # The rounds of correction are answered as at inference.
         net.eval()
         given = first_interaction(batch.crops, self.interaction, rng)
         correct(given, batch.crops, batch.rounds, predict, rng)
-        return given.clicks, maps(given)
+        return given

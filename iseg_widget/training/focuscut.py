@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from iseg_widget.encode import gaussians
 from iseg_widget.networks.layers import resize
+from iseg_widget.training.augmentation import Target
 from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, Scissors, SimulatedView, Window
 from iseg_widget.training.interaction import (
     Interaction,
@@ -23,8 +24,10 @@ from iseg_widget.training.interaction import (
     first_interaction,
 )
 from iseg_widget.training.losses import batch_iou
-from iseg_widget.training.pool import Pool, Target
+from iseg_widget.training.pool import Pool
+from iseg_widget.training.seen import Seen, Show
 from iseg_widget.training.segmenter import draw_views
+from iseg_widget.training.task import WholeNetwork
 from iseg_widget.training.tensors import stacked
 
 SIGMA = 10.0
@@ -106,7 +109,7 @@ class Batch:
     seed: int
 
 
-class FocusCutTask:
+class FocusCutTask(WholeNetwork):
     """What the trainer needs to know about FocusCut.
 
     Parameters
@@ -123,9 +126,6 @@ class FocusCutTask:
         self.interaction = InteractionSettings.of(simulation)
         self.ranges = PatchRanges(tuple(simulation["patch_alpha"]), tuple(simulation["patch_beta"]))
         self.network = build
-
-    def begin(self, net: nn.Module) -> None:
-        """All of the network is trained, from the weights it has."""
 
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` whole views or focus patches of ``side`` pixels."""
@@ -169,28 +169,34 @@ class FocusCutTask:
             previous.append(coarse_mask(view.truth, rng))
         return Interaction(clicks, np.stack(previous).astype(np.float32))
 
+    def answer(self, net: nn.Module, image: Tensor, given: Interaction) -> Tensor:
+        """Return logits ``(B, 1, S, S)`` for views ``(B, 3, S, S)`` and what is given on them."""
+        side = image.shape[-1]
+        mean, deviation = (
+            torch.tensor(values, device=image.device)[:, None, None] for values in (MEAN, DEVIATION)
+        )
+        maps = [gaussians(clicks, (side, side), SIGMA) for clicks in given.clicks]
+        mask = (given.previous > 0.5).astype(np.float32)
+        fed = np.concatenate([np.stack(maps), mask[:, None]], 1)
+        normal = (image - mean) / deviation
+        logits: Tensor = net(torch.cat([normal, stacked(list(fed), image.device)], 1))
+        return resize(logits.float(), (side, side))
+
     def losses(
-        self, net: nn.Module, batch: Batch, device: torch.device, dtype: torch.dtype | None
+        self,
+        net: nn.Module,
+        batch: Batch,
+        device: torch.device,
+        dtype: torch.dtype | None,
+        show: Show | None = None,
     ) -> dict[str, Tensor]:
         """Return the binary cross entropy, of either view, and the IoU for the log."""
         rng = np.random.default_rng(batch.seed)
         image = stacked([view.image for view in batch.views], device)
-        mean, deviation = (
-            torch.tensor(values, device=device)[:, None, None] for values in (MEAN, DEVIATION)
-        )
-        normal = (image - mean) / deviation
-        side = image.shape[-1]
-
-        def answer(given: Interaction) -> Tensor:
-            maps = [gaussians(clicks, (side, side), SIGMA) for clicks in given.clicks]
-            mask = (given.previous > 0.5).astype(np.float32)
-            fed = np.concatenate([np.stack(maps), mask[:, None]], 1)
-            logits: Tensor = net(torch.cat([normal, stacked(list(fed), device)], 1))
-            return resize(logits.float(), (side, side))
 
         def predict(given: Interaction) -> NDArray[np.float32]:
             with torch.no_grad():
-                return np.asarray(torch.sigmoid(answer(given))[:, 0].cpu().numpy())
+                return np.asarray(torch.sigmoid(self.answer(net, image, given))[:, 0].cpu().numpy())
 
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
             net.eval()
@@ -200,9 +206,11 @@ class FocusCutTask:
                 given = first_interaction(batch.views, self.interaction, rng)
                 correct(given, batch.views, batch.rounds, predict, rng)
             net.train()
-            logits = answer(given)
+            logits = self.answer(net, image, given)
         truth = stacked([view.truth[None] for view in batch.views], device)
         valid = stacked([view.valid[None] for view in batch.views], device)
+        if show is not None:
+            show(Seen(image, given, truth, valid, logits, patches=batch.focus))
         loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
         iou, none = batch_iou(logits, truth, valid), torch.tensor(torch.nan)
         return {

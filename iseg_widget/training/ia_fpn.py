@@ -34,6 +34,7 @@ from iseg_widget.training.interaction import (
 )
 from iseg_widget.training.losses import batch_iou, normalized_focal_loss
 from iseg_widget.training.pool import Pool
+from iseg_widget.training.seen import Seen, Show
 from iseg_widget.training.tensors import stacked
 from iseg_widget.views import Box, whole
 
@@ -77,6 +78,8 @@ class _Zoom:
 
     boxes: list[Box]
     views: list[SimulatedView]
+    image: Tensor
+    given: Interaction
     logits: Tensor
 
 
@@ -96,7 +99,8 @@ class IAFPNTask:
     ----------
     simulation: as for :class:`~iseg_widget.training.segmenter.SegmenterTask`; beside it ``stage``,
         ``"coarse"`` or ``"fine"`` (which starts from the coarse weights and leaves them as they
-        are), and ``sgm``, ``hsgm``: train with the module (Table 5).
+        are), ``sgm``, ``hsgm``: train with the module (Table 5), and, if there, ``attention``:
+        ``"clicks"`` or ``"full"`` (Table 4).
     """
 
     def __init__(self, simulation: Mapping[str, Any]) -> None:
@@ -104,7 +108,11 @@ class IAFPNTask:
             raise ValueError(f"stage must be one of {STAGES}, got {simulation['stage']!r}")
         self.simulation = simulation
         self.fine = simulation["stage"] == "fine"
-        self.how = Propagation(sgm=simulation["sgm"], hsgm=simulation["hsgm"])
+        self.how = Propagation(
+            sgm=simulation["sgm"],
+            hsgm=simulation["hsgm"],
+            attention=simulation.get("attention", "clicks"),
+        )
         self.interaction = InteractionSettings.of(simulation)
 
     def network(self) -> IAFPNLite0:
@@ -138,8 +146,18 @@ class IAFPNTask:
                 scenes.append(Scene(view, window, scissors))
         return Batch(scenes, rounds, int(rng.integers(2**31)))
 
+    def ready(self, net: IAFPNLite0) -> None:
+        """In stage 1 the coarse weights answer in the fine network's place, too."""
+        if not self.fine:
+            net.start_fine_from_coarse()
+
     def losses(
-        self, net: IAFPNLite0, batch: Batch, device: torch.device, dtype: torch.dtype | None
+        self,
+        net: IAFPNLite0,
+        batch: Batch,
+        device: torch.device,
+        dtype: torch.dtype | None,
+        show: Show | None = None,
     ) -> dict[str, Tensor]:
         """Return the normalized focal loss of this stage's network and, for the log, the IoU."""
         rng = np.random.default_rng(batch.seed)
@@ -160,6 +178,7 @@ class IAFPNTask:
                 net.fine_part.train()
                 shown = self._zoom(net, batch, found[:, 0].cpu().numpy(), given)
                 views, logits, auxiliary = shown.views, shown.logits, None
+                image, given = shown.image, shown.given
             else:
                 net.train()
                 net.fine_part.eval()
@@ -167,6 +186,8 @@ class IAFPNTask:
                 logits, auxiliary = self._coarse(net, image, given)
         truth = stacked([view.truth[None] for view in views], device)
         valid = stacked([view.valid[None] for view in views], device)
+        if show is not None:
+            show(Seen(image, given, truth, valid, logits, patches=self.fine))
         terms = {"nfl": normalized_focal_loss(logits, truth, valid)}
         if auxiliary is not None:
             terms["auxiliary"] = AUXILIARY * normalized_focal_loss(auxiliary, truth, valid)
@@ -207,7 +228,8 @@ class IAFPNTask:
         views = [scene.zoomed(box) for scene, box in zip(batch.scenes, boxes, strict=True)]
         image = stacked([view.image for view in views], device)
         answer = net.fine(image, stacked(maps, device), _points(clicks, device), self.how)
-        return _Zoom(boxes, views, resize(answer.logits, (side, side)))
+        moved_to = Interaction(clicks, np.stack([fed[0] for fed in maps]))
+        return _Zoom(boxes, views, image, moved_to, resize(answer.logits, (side, side)))
 
     def _predict(
         self, net: IAFPNLite0, batch: Batch, image: Tensor, given: Interaction

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.training.click_simulation import initial_clicks, next_click
+from iseg_widget.training.click_strategies import STRATEGIES, placed_clicks
 from iseg_widget.training.crop_simulation import SimulatedView
 
 Clicks = NDArray[np.float32]
@@ -28,6 +29,8 @@ class InteractionSettings:
     single_click: probability of one positive first click alone.
     iterations: probabilities of 0, 1, 2, … rounds of correction before the one that counts.
     initial_mask: probability that the sample starts from a damaged mask instead of first clicks.
+    clicks: how first clicks are drawn: ``"focalclick"``, as the settings above say, or by one of
+        :data:`~iseg_widget.training.click_strategies.STRATEGIES`, which has its own numbers.
     """
 
     point_limit: int
@@ -36,6 +39,13 @@ class InteractionSettings:
     single_click: float
     iterations: tuple[float, ...]
     initial_mask: float
+    clicks: str = "focalclick"
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for an unknown way to draw clicks."""
+        if self.clicks != "focalclick" and self.clicks not in STRATEGIES:
+            accepted = ", ".join(("focalclick", *STRATEGIES))
+            raise ValueError(f"clicks must be one of {accepted}, got {self.clicks!r}")
 
     @classmethod
     def of(cls, simulation: Mapping[str, Any]) -> InteractionSettings:
@@ -47,6 +57,7 @@ class InteractionSettings:
             simulation["single_click"],
             tuple(simulation["iterations"]),
             simulation["initial_mask"],
+            simulation.get("clicks", "focalclick"),
         )
 
     def rounds(self, rng: np.random.Generator) -> int:
@@ -102,6 +113,10 @@ def first_interaction(
                 previous[index] = damaged
                 clicks.append(np.asarray([click], np.float32))
                 continue
+        if settings.clicks in STRATEGIES:
+            strategy = STRATEGIES[settings.clicks]
+            clicks.append(placed_clicks(view.truth, view.valid, rng, strategy))
+            continue
         clicks.append(
             initial_clicks(
                 view.truth,

@@ -5,9 +5,18 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
+
+from iseg_widget.training.augmentation import Augmentation
+
+IMAGENET = "imagenet"
+EXTENDS = "extends"
+TABLES = ("simulation", "augment", "options")
+"""Tables that a recipe changes key by key; others it replaces."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +36,26 @@ class Recipe:
     ----------
     name, method, network: what is trained; the weights are called ``name``.
     init: what it starts from: ``"imagenet"`` (the backbone only) or the name of packaged weights.
-    steps, batch: optimiser steps, and samples a step and process.
-    sides: see :class:`Phase`; the side in pixels of the network's square input.
+    steps, batch: optimiser steps, and samples of a batch in each process.
+    phases: see :class:`Phase`; sides in pixels of the network's square input.
     learning_rate, backbone_factor, weight_decay: AdamW; the pretrained backbone learns slower.
     warmup, decay: steps of linear warm-up, and fraction of the steps at the end over which the
         rate falls linearly to zero.
     ema: decay of the exponential moving average of the weights, which is what gets exported.
+    clip: largest norm of a step's gradient.
+    seed, development: of all that is drawn; number of images that are held out.
     sets: sampling weight of each data set (times the square root of its number of images).
     simulation: method-specific settings of click and crop simulation.
+    accumulate: batches of a step, whose mean gradient is taken: as one batch of
+        ``accumulate * batch`` samples, except that batch statistics are those of each batch, and
+        that pixels weigh alike within a batch where a loss is a mean over pixels, some of which
+        are ignored.
+    validate_every, validate_objects: evaluate the averaged weights every so many steps (0: never)
+        and after the last, on so many held-out objects.
+    options: of the method, when these weights are evaluated.
+    augment: see :class:`~iseg_widget.training.augmentation.Augmentation`.
+    teacher, teacher_weight: packaged weights (name or file) whose answers are learned as well, and
+        the weight of that term; see :class:`~iseg_widget.training.teacher.Teacher`. "": none.
     """
 
     name: str
@@ -55,6 +76,24 @@ class Recipe:
     development: int
     sets: Mapping[str, float]
     simulation: Mapping[str, Any]
+    accumulate: int = 1
+    validate_every: int = 0
+    validate_objects: int = 40
+    options: Mapping[str, Any] = field(default_factory=dict)
+    augment: Mapping[str, float] = field(default_factory=dict)
+    teacher: str = ""
+    teacher_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for numbers of batches, steps or objects that make no sense."""
+        for name, least in (("accumulate", 1), ("validate_every", 0), ("validate_objects", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)!r}")
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What is done to objects before they are cut; ``ValueError`` for unknown settings."""
+        return Augmentation.of(self.augment)
 
     def phase(self, step: int) -> Phase:
         """Return the phase that ``step`` belongs to."""
@@ -69,36 +108,90 @@ class Recipe:
         left = (self.steps - step) / max(1.0, self.decay * self.steps)
         return warm * min(1.0, max(0.0, left))
 
+    def validates(self, step: int) -> bool:
+        """Whether the weights after ``step`` steps are validated."""
+        every = self.validate_every
+        return every > 0 and (step % every == 0 or step == self.steps)
 
-IMAGENET = "imagenet"
 
-
-def list_recipes() -> tuple[str, ...]:
-    """Return the names of the packaged recipes."""
+def _folders() -> tuple[Traversable, Traversable]:
     folder = resources.files(__package__) / "recipes"
-    return tuple(
-        sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
-    )
+    return folder, folder / "ablations"
+
+
+def _files() -> dict[str, Traversable]:
+    """Packaged files by name; those that begin with an underscore are no recipes by themselves."""
+    return {
+        path.name.removesuffix(".toml"): path
+        for folder in _folders()
+        for path in folder.iterdir()
+        if path.name.endswith(".toml")
+    }
+
+
+def list_recipes(*, ablations: bool = False) -> tuple[str, ...]:
+    """Return the names of the packaged recipes; with ``ablations`` those of the papers' rows."""
+    folder = _folders()[1 if ablations else 0]
+    stems = (p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
+    return tuple(sorted(stem for stem in stems if not stem.startswith("_")))
+
+
+def _resolve(data: dict[str, Any], chain: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Put the keys of ``data`` over those of what it extends."""
+    base = data.pop(EXTENDS, None)
+    if base is None:
+        return data
+    if base in chain:
+        raise ValueError(f"recipes extend each other in a circle: {', '.join((*chain, base))}")
+    files = _files()
+    if base not in files:
+        raise ValueError(f"a recipe extends {base!r}; packaged are {', '.join(sorted(files))}")
+    below = _resolve(tomllib.loads(files[base].read_text("utf-8")), (*chain, base))
+    tables = {t: {**below.get(t, {}), **data.get(t, {})} for t in TABLES if t in {*below, *data}}
+    return {**below, **data, **tables}
 
 
 def parse_recipe(text: str) -> Recipe:
-    """Read a recipe from TOML; ``ValueError`` names missing and unknown keys."""
-    data = tomllib.loads(text)
-    fields = {field.name for field in dataclasses.fields(Recipe)}
-    if set(data) != fields:
+    """Read a recipe from TOML.
+
+    ``extends = "NAME"`` starts from a packaged recipe, of which only what changes is given; keys
+    of ``simulation``, ``augment`` and ``options`` are changed one by one, ``sets`` and ``phases``
+    as a whole. Raises ``ValueError`` naming missing and unknown keys.
+    """
+    data = _resolve(tomllib.loads(text))
+    fields = dataclasses.fields(Recipe)
+    known = {f.name for f in fields}
+    needed = {
+        f.name
+        for f in fields
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
+    if not needed <= set(data) <= known:
         raise ValueError(
-            f"a recipe has the keys {sorted(fields)}; "
-            f"missing {sorted(fields - set(data))}, unknown {sorted(set(data) - fields)}"
+            f"a recipe has the keys {sorted(known)}; "
+            f"missing {sorted(needed - set(data))}, unknown {sorted(set(data) - known)}"
         )
     phases = tuple(
         Phase(p["until"], tuple(p["sides"]), tuple(p["weights"])) for p in data.pop("phases")
     )
-    return Recipe(phases=phases, **data)
+    recipe = Recipe(phases=phases, **data)
+    _ = recipe.augmentation  # unknown settings are to be named before anything runs
+    return recipe
 
 
-def load_recipe(name: str) -> Recipe:
-    """Return a packaged recipe by name; ``ValueError`` names the accepted ones."""
-    if name not in list_recipes():
-        raise ValueError(f"unknown recipe {name!r}; accepted are {', '.join(list_recipes())}")
-    path = resources.files(__package__) / "recipes" / f"{name}.toml"
-    return parse_recipe(path.read_text("utf-8"))
+def load_recipe(name: str | Path) -> Recipe:
+    """Return a packaged recipe by name, or the one in a ``.toml`` file.
+
+    Raises ``ValueError`` for a name or file that is not there; it lists the accepted names.
+    """
+    if str(name).endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise ValueError(f"no recipe at {path}")
+        return parse_recipe(path.read_text("utf-8"))
+    accepted = (*list_recipes(), *list_recipes(ablations=True))
+    if name not in accepted:
+        raise ValueError(
+            f"unknown recipe {str(name)!r}; accepted are {', '.join(accepted)}, or a .toml file"
+        )
+    return parse_recipe(_files()[str(name)].read_text("utf-8"))

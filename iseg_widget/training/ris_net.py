@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from iseg_widget.encode import distance_maps
 from iseg_widget.networks.ris_net import DISTANCE_CAP, GlobalFeatures, RISNetLite0, enlarge
@@ -21,11 +21,13 @@ from iseg_widget.training.interaction import (
 from iseg_widget.training.losses import batch_iou, click_discount_loss
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.roi_simulation import sample_rois
+from iseg_widget.training.seen import Seen, Show
 from iseg_widget.training.segmenter import Batch, draw_views
+from iseg_widget.training.task import WholeNetwork
 from iseg_widget.training.tensors import stacked
 
 
-class RISNetTask:
+class RISNetTask(WholeNetwork):
     """What the trainer needs to know about RIS-Net.
 
     Parameters
@@ -45,32 +47,40 @@ class RISNetTask:
         """Return a new network."""
         return RISNetLite0()
 
-    def begin(self, net: nn.Module) -> None:
-        """All of the network is trained, from the weights it has."""
-
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` samples with views of ``side`` pixels."""
         rounds = self.interaction.rounds(rng)
         views = draw_views(pool, rng, size, side, self.simulation, first=rounds == 0)
         return Batch(views, rounds, int(rng.integers(2**31)))
 
+    def _look(self, net: RISNetLite0, image: Tensor, given: Interaction) -> GlobalFeatures:
+        size = (image.shape[2], image.shape[3])
+        maps = [distance_maps(clicks, size, DISTANCE_CAP) for clicks in given.clicks]
+        return net.global_features(
+            image, stacked(maps, image.device), context=self.simulation["context"]
+        )
+
+    def answer(self, net: RISNetLite0, image: Tensor, given: Interaction) -> Tensor:
+        """Return the global branch's logits ``(B, 1, S, S)`` for views ``(B, 3, S, S)``."""
+        size = (image.shape[2], image.shape[3])
+        return enlarge(self._look(net, image, given).logits.float(), net.stride, size)
+
     def losses(
-        self, net: RISNetLite0, batch: Batch, device: torch.device, dtype: torch.dtype | None
+        self,
+        net: RISNetLite0,
+        batch: Batch,
+        device: torch.device,
+        dtype: torch.dtype | None,
+        show: Show | None = None,
     ) -> dict[str, Tensor]:
         """Return the click discount loss, mean over the images, and the global branch's IoU."""
         rng = np.random.default_rng(batch.seed)
         image = stacked([view.image for view in batch.views], device)
         size = (image.shape[2], image.shape[3])
 
-        def look(given: Interaction) -> GlobalFeatures:
-            maps = [distance_maps(clicks, size, DISTANCE_CAP) for clicks in given.clicks]
-            return net.global_features(
-                image, stacked(maps, device), context=self.simulation["context"]
-            )
-
         def predict(given: Interaction) -> NDArray[np.float32]:
             with torch.no_grad():
-                logits = enlarge(look(given).logits.float(), net.stride, size)
+                logits = self.answer(net, image, given)
             return np.asarray(torch.sigmoid(logits)[:, 0].cpu().numpy())
 
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
@@ -78,7 +88,7 @@ class RISNetTask:
             given = first_interaction(batch.views, self.interaction, rng)
             correct(given, batch.views, batch.rounds, predict, rng)
             net.train()
-            found = look(given)
+            found = self._look(net, image, given)
             boxes = [
                 sample_rois(clicks, view.truth, rng, count=self.simulation["roi_count"])
                 for clicks, view in zip(given.clicks, batch.views, strict=True)
@@ -92,6 +102,8 @@ class RISNetTask:
         logits = enlarge(found.logits.float(), net.stride, size)
         truth = stacked([view.truth[None] for view in batch.views], device)
         valid = stacked([view.valid[None] for view in batch.views], device)
+        if show is not None:
+            show(Seen(image, given, truth, valid, logits))
         losses = [
             click_discount_loss(
                 logits[i : i + 1],

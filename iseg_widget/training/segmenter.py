@@ -21,6 +21,8 @@ from iseg_widget.training.interaction import (
 )
 from iseg_widget.training.losses import batch_iou, normalized_focal_loss
 from iseg_widget.training.pool import Pool
+from iseg_widget.training.seen import Seen, Show
+from iseg_widget.training.task import WholeNetwork
 from iseg_widget.training.tensors import stacked
 
 Encoding = Callable[[Interaction, int], NDArray[np.float32]]
@@ -61,7 +63,7 @@ def draw_views(
     return views
 
 
-class SegmenterTask:
+class SegmenterTask(WholeNetwork):
     """What the trainer needs to know about a network called as ``network(image, maps)``.
 
     Parameters
@@ -81,31 +83,34 @@ class SegmenterTask:
         self.network = build
         self.encode = encode
 
-    def begin(self, net: nn.Module) -> None:
-        """All of the network is trained, from the weights it has."""
-
     def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
         """Draw ``size`` samples with views of ``side`` pixels."""
         rounds = self.interaction.rounds(rng)
         views = draw_views(pool, rng, size, side, self.simulation, first=rounds == 0)
         return Batch(views, rounds, int(rng.integers(2**31)))
 
+    def answer(self, net: nn.Module, image: Tensor, given: Interaction) -> Tensor:
+        """Return logits ``(B, 1, S, S)`` for views ``(B, 3, S, S)`` and what is given on them."""
+        side = image.shape[-1]
+        found = net(image, stacked(list(self.encode(given, side)), image.device))
+        logits: Tensor = found[0] if isinstance(found, tuple) else found
+        return resize(logits.float(), (side, side))
+
     def losses(
-        self, net: nn.Module, batch: Batch, device: torch.device, dtype: torch.dtype | None
+        self,
+        net: nn.Module,
+        batch: Batch,
+        device: torch.device,
+        dtype: torch.dtype | None,
+        show: Show | None = None,
     ) -> dict[str, Tensor]:
         """Return the normalized focal loss and, for the log, the IoU."""
         rng = np.random.default_rng(batch.seed)
         image = stacked([view.image for view in batch.views], device)
-        side = image.shape[-1]
-
-        def answer(given: Interaction) -> Tensor:
-            found = net(image, stacked(list(self.encode(given, side)), device))
-            logits: Tensor = found[0] if isinstance(found, tuple) else found
-            return resize(logits.float(), (side, side))
 
         def predict(given: Interaction) -> NDArray[np.float32]:
             with torch.no_grad():
-                logits = answer(given)
+                logits = self.answer(net, image, given)
             return np.asarray(torch.sigmoid(logits.float())[:, 0].cpu().numpy())
 
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
@@ -114,9 +119,11 @@ class SegmenterTask:
             given = first_interaction(batch.views, self.interaction, rng)
             correct(given, batch.views, batch.rounds, predict, rng)
             net.train()
-            logits = answer(given)
+            logits = self.answer(net, image, given)
         truth = stacked([view.truth[None] for view in batch.views], device)
         valid = stacked([view.valid[None] for view in batch.views], device)
+        if show is not None:
+            show(Seen(image, given, truth, valid, logits))
         return {
             "nfl": normalized_focal_loss(logits, truth, valid),
             "iou": batch_iou(logits, truth, valid),

@@ -49,7 +49,7 @@ def reduce(files: Files, side: int | None, origin: str) -> Files:
     ids = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
     _, jpeg = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     _, png = cv2.imencode(".png", np.asarray(ids))
-    return Files(jpeg.tobytes(), ".jpg", png.tobytes())
+    return Files(jpeg.tobytes(), ".jpg", png.tobytes(), files.objects)
 
 
 def _members(number: int, entry: Entry, files: Files) -> Iterator[tuple[str, bytes]]:
@@ -59,7 +59,9 @@ def _members(number: int, entry: Entry, files: Files) -> Iterator[tuple[str, byt
         raise ValueError(
             f"{entry.set}/{entry.stem}: images are packed as .jpg or .png, got {files.image_suffix}"
         )
-    record = {"set": entry.set, "stem": entry.stem, "kind": entry.kind}
+    record: dict[str, object] = {"set": entry.set, "stem": entry.stem, "kind": entry.kind}
+    if files.objects:
+        record["objects"] = files.objects
     yield f"{number:07d}.json", json.dumps(record).encode()
     yield f"{number:07d}{suffix}", files.image
     yield f"{number:07d}.mask.png", files.mask
@@ -70,8 +72,9 @@ def pack(
 ) -> Packed:
     """Write a source as ``shard-00000.tar``, … in WebDataset's layout.
 
-    A sample is three files of one key: ``.json`` (set, stem, kind), ``.jpg`` or ``.png`` (the
-    image) and ``.mask.png``. The same source and settings give the same bytes.
+    A sample is three files of one key: ``.json`` (set, stem, kind, and the ids of objects that
+    overlap), ``.jpg`` or ``.png`` (the image) and ``.mask.png``. The same source and settings
+    give the same bytes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where the training pool's images and masks lie: in folders, or packed in tar shards."""
+"""Where the training pool's images and masks lie: in folders, packed in tar shards, or several."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import io
 import json
 import tarfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from iseg_widget.images import read_image
 
-KINDS = ("object", "instances", "parts", "regions")
+KINDS = ("object", "instances", "parts", "regions", "groups")
 INDEX = "index.jsonl"
 SHARDS = "*.tar"
 
@@ -38,15 +39,20 @@ class Entry:
 
 @dataclass(frozen=True)
 class Files:
-    """An image file and a mask file, as they are stored."""
+    """An image file and a mask file, as they are stored, and the ids of objects that overlap."""
 
     image: bytes
     image_suffix: str
     mask: bytes
+    objects: tuple[tuple[int, ...], ...] = ()
 
 
 class Source(Protocol):
     """Images and masks by entry; safe to read from several threads."""
+
+    @property
+    def origin(self) -> str:
+        """Where it lies, for messages."""
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -68,12 +74,12 @@ class FolderSource:
     """``index.jsonl`` beside folders ``<set>/images`` and ``<set>/masks``."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.origin = root, str(root)
         path = root / INDEX
         if not path.is_file():
             raise ValueError(
                 f"no training data at {root}: expected {INDEX} beside folders <set>/images and "
-                f"<set>/masks, or shards ({SHARDS})"
+                f"<set>/masks, shards ({SHARDS}), or the layout of SBD, PASCAL VOC or COCO"
             )
         lines = path.read_text("utf-8").splitlines()
         self.entries = tuple(_entry(json.loads(line), path) for line in lines)
@@ -108,7 +114,7 @@ class ShardSource:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.origin = root, str(root)
         self._paths = tuple(sorted(root.glob(SHARDS)))
         if not self._paths:
             raise ValueError(f"no shards ({SHARDS}) in {root}")
@@ -150,17 +156,90 @@ class ShardSource:
         members = self._members[entry]
         suffix = "jpg" if "jpg" in members else "png"
         image, mask = self._bytes(members[suffix]), self._bytes(members["mask.png"])
-        return Files(image, f".{suffix}", mask)
+        record = json.loads(self._bytes(members["json"])) if entry.kind == "groups" else {}
+        objects = tuple(tuple(ids) for ids in record.get("objects", ()))
+        return Files(image, f".{suffix}", mask, objects)
+
+
+class Joined:
+    """Several sources as one; each image belongs to one of them.
+
+    Parameters
+    ----------
+    sources: in order.
+    names: what the data set of each is to be called; ``None`` keeps its names.
+
+    Raises
+    ------
+    ValueError: two of them have an image of the same set and name.
+    """
+
+    def __init__(self, sources: Sequence[Source], names: Sequence[str | None]) -> None:
+        self._place: dict[Entry, tuple[Source, Entry]] = {}
+        taken: dict[tuple[str, str], str] = {}
+        for source, name in zip(sources, names, strict=True):
+            for entry in source.entries:
+                called = entry if name is None else replace(entry, set=name)
+                place = called.set, called.stem
+                if place in taken:
+                    raise ValueError(
+                        f"{'/'.join(place)} is in {taken[place]} and in {source.origin}; give "
+                        "the sources names of their own"
+                    )
+                taken[place] = source.origin
+                self._place[called] = source, entry
+        self.entries = tuple(self._place)
+        self.origin = ", ".join(source.origin for source in sources)
+
+    def files(self, entry: Entry) -> Files:
+        """See :class:`Source`."""
+        source, own = self._place[entry]
+        return source.files(own)
 
 
 def open_source(root: Path) -> Source:
-    """Open a training pool: its folders, or its shards when there is no index.
+    """Open a training pool.
 
-    Raises ``ValueError`` when ``root`` holds neither.
+    It may be folders with ``index.jsonl``, tar shards, SBD, PASCAL VOC, or COCO with or without
+    LVIS (see :mod:`iseg_widget.training.public_sources`).
+
+    Raises ``ValueError`` when ``root`` holds none of them.
     """
-    if not (root / INDEX).is_file() and any(root.glob(SHARDS)):
-        return ShardSource(root)
+    if not (root / INDEX).is_file():
+        if any(root.glob(SHARDS)):
+            return ShardSource(root)
+        from iseg_widget.training.public_sources import find_public
+
+        public = find_public(root)
+        if public is not None:
+            return public
     return FolderSource(root)
+
+
+Data = Path | str | Sequence[Path | str] | Mapping[str, Path | str]
+"""Where training data lie: see :func:`open_sources`."""
+
+
+def open_sources(data: Data) -> Source:
+    """Open one training pool or several.
+
+    Parameters
+    ----------
+    data: a folder, see :func:`open_source`; several of them; or a mapping, whose keys are what the
+        data set of each is to be called.
+
+    Raises
+    ------
+    ValueError: a folder holds no training data, or two hold the same image.
+    """
+    if isinstance(data, (str, Path)):
+        return open_source(Path(data))
+    named = isinstance(data, Mapping)
+    places = list(data.values()) if isinstance(data, Mapping) else list(data)
+    if not places:
+        raise ValueError("no training data were given")
+    names: list[str | None] = list(data) if named else [None] * len(places)  # type: ignore[arg-type]
+    return Joined([open_source(Path(place)) for place in places], names)
 
 
 def decode(files: Files, origin: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

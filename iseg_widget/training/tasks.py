@@ -22,7 +22,7 @@ from iseg_widget.training.segmenter import SegmenterTask
 
 if TYPE_CHECKING:
     from iseg_widget.training.interaction import Interaction
-    from iseg_widget.training.trainer import Task
+    from iseg_widget.training.task import Task
 
 Simulation = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,8 @@ class Given:
 
 Load = Callable[..., Method]
 
+_T = TypeVar("_T")
+
 
 def _load(name: str, **keywords: Any) -> Method:
     from iseg_widget.methods.registry import load_method
@@ -112,6 +114,7 @@ class Desk:
         self._warm = False
         self._active = False
         self._inferences = 0
+        self._aids: dict[type[Any], Any] = {}
         self._screen = Screen(annotation)
         self.worker = Worker(self.run)
 
@@ -138,6 +141,23 @@ class Desk:
         """The active object's clicks."""
         active = self.annotation.active
         return () if active is None else self.annotation.info(active).clicks
+
+    @property
+    def answering(self) -> Method | None:
+        """The method of the active object, else that of new ones; ``None`` until it is loaded."""
+        session = self.session
+        return self.annotation.method if session is None else session.method
+
+    @property
+    def given(self) -> Given:
+        """What answers until another method is chosen."""
+        return self._given
+
+    def aid(self, make: type[_T]) -> _T:
+        """Return the desk's own ``make()``, which answers to questions may be kept in."""
+        if make not in self._aids:
+            self._aids[make] = make()
+        return cast("_T", self._aids[make])
 
     # Jobs
 
@@ -237,7 +257,7 @@ class Desk:
 
     def _change(self, job: Job, change: UseMethod) -> None:
         self._busy([job], "load")
-        method = self._build(change)
+        method = self.build(change)
         annotation = self.annotation
         before = annotation.checkpoint()
         active = annotation.active
@@ -277,33 +297,29 @@ class Desk:
         """Load the method, if that was not done yet."""
         if self.annotation.method is None:
             self._busy(jobs, "load")
-            method = self._build(UseMethod(None, self._given.options))
+            method = self.build(UseMethod(None, self._given.options))
             self.annotation.method = method
             self._methods[method.name] = method
             self._tell_state()
 
-    def _build(self, change: UseMethod) -> Method:
+    def build(self, change: UseMethod) -> Method:
+        """Return the method that is asked for, loaded if need be; it answers nothing yet."""
         wanted, options = change.method, change.options
         if wanted is None:
-            wanted = self._answering or self._given.method
+            wanted = self.answering or self._given.method
         if isinstance(wanted, str):
             if wanted not in self._methods:
-                keywords = {"weights": self._weights(wanted), "device": self._given.device}
+                keywords = {"weights": self.weights_of(wanted), "device": self._given.device}
                 return self._load(wanted, options=options, **keywords)
             wanted = self._methods[wanted]
         return wanted if options is None else _with_options(wanted, options)
 
-    def _weights(self, name: str) -> Any:
+    def weights_of(self, name: str) -> Any:
+        """Return the weights that were given for a method; ``None``: its packaged ones."""
         given = self._given.weights
         if isinstance(given, Mapping):
             return given.get(name)
         return given if name == self._given.method else None
-
-    @property
-    def _answering(self) -> Method | None:
-        """The method of the active object, else that of new ones."""
-        session = self.session
-        return self.annotation.method if session is None else session.method
 
     # Replies
 
@@ -339,7 +355,7 @@ class Desk:
         self._tell_state()
 
     def _tell_state(self) -> None:
-        annotation, method = self.annotation, self._answering
+        annotation, method = self.annotation, self.answering
         self._publish_state(
             Published(
                 clicks=self.clicks,

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from iseg_widget.annotation import Annotation
+from iseg_widget.annotation.state import next_colour
 from iseg_widget.widget.acting import Acting
 from iseg_widget.widget.actions import Act, Ask, route
 from iseg_widget.widget.messages import objects as messages
@@ -35,7 +36,7 @@ class ObjectActions(Acting):
         truth: ArrayLike | None = None,
     ) -> int:
         """Add an object on top, from an ``(H, W)`` mask or empty; it is active. Returns its id."""
-        added = Act(lambda board: board.add_object(mask, label, name=name, truth=truth))
+        added = Act(lambda board: add(board, mask, label, name=name, truth=truth))
         return int(self._do(added) or 0)
 
     def select(self, object_id: int | None) -> None:
@@ -67,6 +68,16 @@ class ObjectActions(Acting):
         return tuple(self._do(Act(lambda board: board.split(object_id))) or ())
 
 
+def add(board: Annotation, mask: ArrayLike | None, label: str | None, **how: Any) -> int:
+    """Add an object that can be told from the others.
+
+    Where all objects have the same label, each gets a colour of its own; else that of its label.
+    """
+    taken = [item.colour for item in board.objects]
+    own = next_colour(taken) if taken and len(board.labels) == 1 else None
+    return board.add_object(mask, label, colour=own, **how)
+
+
 def change(board: Annotation, number: int, **changes: Any) -> None:
     """Make several changes to an object as one command."""
     steps = {
@@ -87,12 +98,12 @@ def change(board: Annotation, number: int, **changes: Any) -> None:
 
 @route(messages.AddObject)
 def _add(request: messages.AddObject) -> object:
-    def add(board: Annotation) -> int:
+    def added(board: Annotation) -> int:
         active = board.active
         label = request.label or (None if active is None else board.info(active).label)
-        return board.add_object(label=label)
+        return add(board, None, label)
 
-    return Act(add, title="No object was added")
+    return Act(added, title="No object was added")
 
 
 @route(messages.SelectObject)

@@ -38,7 +38,9 @@ from iseg_widget.widget.desk import Desk, Given, Published, clicking
 from iseg_widget.widget.messages.tiles import GetTile
 from iseg_widget.widget.objects import ObjectActions
 from iseg_widget.widget.scripting import ClickCallback, ScriptActions
+from iseg_widget.widget.teaching import TeachingActions
 from iseg_widget.widget.tiles import serve
+from iseg_widget.widget.tools import ToolActions
 from iseg_widget.widget.traits import (
     TOOLS,
     Done,
@@ -77,7 +79,9 @@ def _bundle(name: str, missing: str) -> str:
     return f"{path.read_text(encoding='utf-8') if path.is_file() else missing}\n"
 
 
-class SegmentationWidget(ObjectActions, ScriptActions, ViewModes, anywidget.AnyWidget):
+class SegmentationWidget(  # every base holds the commands of a feature
+    ObjectActions, ToolActions, TeachingActions, ScriptActions, ViewModes, anywidget.AnyWidget
+):
     """Segment the objects of an image by clicking on them.
 
     It begins with one object; :attr:`mask`, :attr:`clicks` and :attr:`session` are always those of

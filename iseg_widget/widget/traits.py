@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click
 
-TOOLS = ("positive", "negative", "select")
+TOOLS = (
+    "positive",
+    "negative",
+    "box",
+    "scribble",
+    "brush",
+    "eraser",
+    "lasso",
+    "polygon",
+    "fill",
+    "select",
+)
 """What a press in the picture does; each has a tool of that name in the page."""
 
 

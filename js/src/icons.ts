@@ -16,6 +16,21 @@ const PATHS = {
   display:
     '<path d="M2.5 4.5h6M12 4.5h1.5M2.5 11.5H4M8 11.5h5.5"/><circle cx="10.25" cy="4.5" r="1.75"/><circle cx="6" cy="11.5" r="1.75"/>',
   two: '<rect x="2" y="3" width="12" height="10" rx="1"/><path d="M8 3v10"/>',
+  box: '<rect x="2.5" y="3.5" width="11" height="9" rx="0.5" stroke-dasharray="2.4 1.6"/>',
+  scribble:
+    '<path d="M2 11.5c2.2-6.6 3.9-6.6 4.3-2.9.3 2.7 1.5 3.3 2.7.8C10.2 6.8 11.6 5.2 14 4.5"/><circle cx="4" cy="7" r=".4"/><circle cx="8" cy="10.4" r=".4"/><circle cx="11.6" cy="5.8" r=".4"/>',
+  brush:
+    '<path d="M13.5 2.5c-3 1.7-5 3.7-6.3 6l1.3 1.3c2.3-1.3 4.3-3.3 6-6.3Z"/><path d="M6.3 9.4c-1.6-.3-2.7.7-2.9 2-.1.9-.6 1.5-1.4 1.8 2.3.7 5 .2 5.4-2"/>',
+  eraser:
+    '<path d="m8.75 3.25 4 4-5.5 5.5h-2.5l-2-2a1 1 0 0 1 0-1.5Z"/><path d="m5.75 6.25 4 4M7 12.75h6.5"/>',
+  lasso:
+    '<ellipse cx="8" cy="6.25" rx="5.75" ry="3.75"/><path d="M4.25 9.25c-1.5.9-1.3 2.5.2 2.3 1.2-.2 1.5-1.2.7-2.1M4.75 11.5c.2 1 0 1.8-.8 2.5"/>',
+  polygon:
+    '<path d="M8 2.75 13.25 6.5l-2 6.5h-6.5l-2-6.5Z"/><g fill="currentColor"><circle cx="8" cy="2.75" r="1"/><circle cx="13.25" cy="6.5" r="1"/><circle cx="11.25" cy="13" r="1"/><circle cx="4.75" cy="13" r="1"/><circle cx="2.75" cy="6.5" r="1"/></g>',
+  fill: '<path d="m7 2.5 5.5 5.5-4.7 4.7a1.2 1.2 0 0 1-1.7 0L2.5 9.1a1.2 1.2 0 0 1 0-1.7Z"/><path d="M2.5 8.25h9.7M13.75 10.5c.7 1 1 1.6 1 2.1a1 1 0 0 1-2 0c0-.5.3-1.1 1-2.1Z"/>',
+  threshold:
+    '<path d="M2 12.5c3.5 0 4-9 6-9s2.5 9 6 9"/><path d="M2 8h12" stroke-dasharray="1.8 1.4"/>',
+  soft: '<circle cx="8" cy="8" r="2" fill="currentColor"/><circle cx="8" cy="8" r="3.9" opacity=".65"/><circle cx="8" cy="8" r="5.9" opacity=".35"/>',
   select: '<path d="m3.5 2.5 9 5.25-4 1-1.75 3.75Z"/>',
   objects: '<path d="m8 2 6 3-6 3-6-3Z"/><path d="m2 8 6 3 6-3"/><path d="m2 11 6 3 6-3"/>',
   history:

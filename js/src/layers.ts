@@ -47,16 +47,29 @@ export interface Scene {
   others: OthersOverlay;
 }
 
-/** Draw everything; `between` draws above the mask and below the clicks. */
-export function draw(scene: Scene, still: Still, between: () => void): void {
+/**
+ * Draw everything; `between` draws above the mask and below the clicks. What moves along with the
+ * picture is kept in `still`, unless `mask` draws in the mask's place.
+ */
+export function draw(
+  scene: Scene,
+  still: Still,
+  between: () => void,
+  mask: ((scene: Scene) => void) | null,
+): void {
   const { context, ratio, size, state, overlay, others } = scene;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, size.width, size.height);
   const looks = [
     ...[state.showMask, state.opacity, state.modes, state.image],
-    ...[overlay.rev, overlay.colour, others.version],
+    ...[overlay, overlay.rev, overlay.colour, others.version],
   ];
-  still.draw(scene, scene.picture, looks, (place) => drawStill({ ...scene, ...place }));
+  if (mask === null) {
+    still.draw(scene, scene.picture, looks, (place) => drawStill({ ...scene, ...place }, drawMask));
+  } else {
+    still.forget();
+    drawStill(scene, mask);
+  }
   if (state.showViews) drawViews(scene);
   between();
   drawClicks(scene);
@@ -64,11 +77,23 @@ export function draw(scene: Scene, still: Still, between: () => void): void {
 }
 
 /** What moves along with the picture. */
-function drawStill(scene: Scene): void {
+function drawStill(scene: Scene, mask: (scene: Scene) => void): void {
   scene.picture?.draw(scene.context, scene.view, scene.size, scene.ratio);
   if (!scene.state.showMask) return;
   drawOthers(scene);
-  drawMask(scene);
+  mask(scene);
+}
+
+/** Draw a grid of any resolution over the whole image. */
+export function place(scene: Scene, source: CanvasImageSource): void {
+  const { context, view, state } = scene;
+  context.drawImage(
+    source,
+    view.offsetX,
+    view.offsetY,
+    state.image.width * view.scale,
+    state.image.height * view.scale,
+  );
 }
 
 function drawOthers(scene: Scene): void {
@@ -79,26 +104,23 @@ function drawOthers(scene: Scene): void {
   context.globalAlpha = 1;
 }
 
-/** The active mask as the modes want it. */
+/** The active mask as the modes want it; its grid may be coarser than the image. */
 export function drawMask(scene: Scene): void {
-  const { context, overlay, state } = scene;
+  const { context, overlay, state, view } = scene;
+  if (overlay.width === 0) return;
+  const scale = (view.scale * state.image.width) / overlay.width;
+  const place = { ...scene, view: { ...view, scale } };
   const { background, invert, mask_display: display, contour_width: width } = state.modes;
   const colour = `rgb(${overlay.colour.join(" ")})`;
-  if (background !== "shown") drawCurtain(scene, background);
+  if (background === "dimmed") drawOutside(place, overlay, "rgb(16 18 22 / 78%)");
+  else if (background === "checkerboard") drawOutside(place, overlay, checkerboard(context));
   else if (display !== "contour" && state.opacity > 0) {
     context.globalAlpha = state.opacity;
-    if (invert) drawOutside(scene, overlay, state.image, colour);
-    else drawFill(scene, overlay, colour);
+    if (invert) drawOutside(place, overlay, colour);
+    else drawFill(place, overlay, colour);
     context.globalAlpha = 1;
   }
-  if (display !== "fill") drawContour(scene, overlay, colour, width);
-}
-
-/** Cut the object out: what is around it is dimmed, or a checkerboard. */
-function drawCurtain(scene: Scene, background: "dimmed" | "checkerboard"): void {
-  const { context, overlay, state } = scene;
-  if (background === "dimmed") drawOutside(scene, overlay, state.image, "rgb(16 18 22 / 78%)");
-  else drawOutside(scene, overlay, state.image, checkerboard(context));
+  if (display !== "fill") drawContour(place, overlay, colour, width);
 }
 
 function drawViews(scene: Scene): void {

@@ -89,12 +89,7 @@ export function drawFill(place: Place, mask: Filled, colour: string): void {
 let layer: HTMLCanvasElement | null = null;
 
 /** Fill what is outside of the mask and inside of the picture. */
-export function drawOutside(
-  place: Place,
-  mask: Filled,
-  image: Size,
-  style: string | CanvasPattern,
-): void {
+export function drawOutside(place: Place, mask: Filled, style: string | CanvasPattern): void {
   const { context, ratio, size, view } = place;
   layer ??= document.createElement("canvas");
   const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
@@ -114,7 +109,7 @@ export function drawOutside(
   drawFill({ context: over, ratio, size, view }, mask, "#000000");
   context.save();
   context.beginPath();
-  context.rect(view.offsetX, view.offsetY, image.width * view.scale, image.height * view.scale);
+  context.rect(view.offsetX, view.offsetY, mask.width * view.scale, mask.height * view.scale);
   context.clip();
   context.drawImage(layer, 0, 0, size.width, size.height);
   context.restore();

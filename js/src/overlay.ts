@@ -14,6 +14,21 @@ export async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Arra
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+/** Write the bits of `numpy.packbits` (row-major, most significant first) into a part of `mask`. */
+export function unpackBits(mask: Uint8Array, width: number, box: Box, bits: Uint8Array): void {
+  const [x0, y0, x1, y1] = box;
+  if (bits.length !== Math.ceil(((x1 - x0) * (y1 - y0)) / 8)) {
+    throw new RangeError(`overlay of ${bits.length} bytes does not fill the box ${box}`);
+  }
+  let index = 0;
+  for (let y = y0; y < y1; y++) {
+    for (let at = y * width + x0; at < y * width + x1; at++) {
+      mask[at] = ((bits[index >> 3] ?? 0) >> (7 - (index & 7))) & 1;
+      index++;
+    }
+  }
+}
+
 export type Colour = readonly [number, number, number];
 
 /** Tinted tiles that are kept, and contours: both can be made again. */

@@ -182,7 +182,7 @@ export function isClick(value: unknown): value is ClickData {
   return isFields(value) && isNumber(value.x) && isNumber(value.y) && isFlag(value.positive);
 }
 
-function isView(value: unknown): value is ViewBox {
+export function isView(value: unknown): value is ViewBox {
   return isFields(value) && isText(value.kind) && isBox(value.box);
 }
 

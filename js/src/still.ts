@@ -51,6 +51,12 @@ export class Still {
     this.#copy(place, paint);
   }
 
+  /** What was drawn is not what `draw` would draw now. */
+  forget(): void {
+    this.#key = [];
+    this.#pieces.clear();
+  }
+
   /** Drop pieces that show a tile which came since. */
   #dropOutdated({ view, ratio }: Place): void {
     const news = this.#pyramid?.news ?? [];

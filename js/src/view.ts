@@ -300,11 +300,12 @@ export class View implements Host {
 
   #onKey(event: KeyboardEvent): void {
     if (event.defaultPrevented || belongsToControl(event.target, event)) return;
-    const command = this.#keys.of(event);
-    if (command === null) return;
+    const taken = this.#tool?.key?.(event) ?? false;
+    const command = taken ? null : this.#keys.of(event);
+    if (!taken && command === null) return;
     event.preventDefault();
     event.stopPropagation();
-    command.run();
+    command?.run();
   }
 
   #hover(at: viewport.Point | null): void {
@@ -394,7 +395,7 @@ export class View implements Host {
     if (context === null || this.#size.width === 0) return;
     const ratio = this.panel.canvas.width / this.#size.width;
     this.#picture.look(this.#viewport, this.#size, ratio);
-    const scene: Scene = {
+    let scene: Scene = {
       context,
       ratio,
       size: this.#size,
@@ -404,9 +405,12 @@ export class View implements Host {
       overlay: this.overlay,
       others: this.#others,
     };
-    draw(scene, this.#still, () => {
+    for (const part of this.#parts) scene = part.scene?.(scene) ?? scene;
+    const between = (): void => {
       for (const part of this.#parts) part.draw?.(scene);
-    });
+    };
+    const own = this.#parts.find((part) => part.drawsMask?.());
+    draw(scene, this.#still, between, own ? (shown) => own.drawMask?.(shown) : null);
     for (const part of this.#parts) part.drawOver?.(scene);
     this.#report();
   }

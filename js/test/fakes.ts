@@ -1,5 +1,17 @@
 import type { Model, Traits } from "../src/model";
 import type { ObjectEntry } from "../src/protocol";
+import type { Modes } from "../src/store/state";
+
+export const MODES: Modes = {
+  loupe: false,
+  loupe_zoom: 4,
+  pixel_grid: true,
+  contour_width: 1.5,
+  mask_display: "both",
+  background: "shown",
+  invert: false,
+  side_by_side: false,
+};
 
 /** A model as a notebook host hands it over, with the kernel's end in the test's hands. */
 export class FakeModel implements Model {
@@ -22,14 +34,7 @@ export class FakeModel implements Model {
     opacity: 0.5,
     show_mask: true,
     show_views: false,
-    loupe: false,
-    loupe_zoom: 4,
-    pixel_grid: true,
-    contour_width: 1.5,
-    mask_display: "both",
-    background: "shown",
-    invert: false,
-    side_by_side: false,
+    ...MODES,
   };
 
   get<K extends keyof Traits>(name: K): Traits[K] {

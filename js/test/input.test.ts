@@ -122,6 +122,64 @@ describe("touch", () => {
   });
 });
 
+describe("a hand beside a pen", () => {
+  const finger = (id: number) => ({ pointerType: "touch", pointerId: id });
+  const pen = { pointerType: "pen", pointerId: 9 };
+  const drag = () => ({ move: vi.fn(), drop: vi.fn(), cancel: vi.fn() });
+
+  it("neither clicks nor pans nor draws while the pen is down, nor disturbs it", () => {
+    const stroke = drag();
+    actions.grab.mockReturnValueOnce(stroke);
+    pointer("pointerdown", 30, 40, pen);
+    pointer("pointerdown", 90, 90, finger(1));
+    pointer("pointermove", 95, 99, finger(1));
+    pointer("pointermove", 36, 47, pen);
+    pointer("pointerup", 95, 99, finger(1));
+    pointer("pointerup", 36, 47, pen);
+    expect(actions.grab).toHaveBeenCalledOnce();
+    expect(stroke.move).toHaveBeenCalledWith({ x: 36, y: 47 });
+    expect(stroke.drop).toHaveBeenCalledOnce();
+    expect(stroke.cancel).not.toHaveBeenCalled();
+    expect(actions.click).not.toHaveBeenCalled();
+    expect(actions.pan).not.toHaveBeenCalled();
+    expect(actions.zoom).not.toHaveBeenCalled();
+  });
+
+  it("that lay there before the pen came gives up its stroke", () => {
+    const stroke = drag();
+    actions.grab.mockReturnValueOnce(stroke);
+    pointer("pointerdown", 90, 90, finger(1));
+    pointer("pointerdown", 30, 40, pen);
+    expect(stroke.cancel).toHaveBeenCalledOnce();
+    pointer("pointerup", 30, 40, pen);
+    pointer("pointerup", 90, 90, finger(1));
+    expect(actions.click).toHaveBeenCalledExactlyOnceWith({ x: 30, y: 40 }, expect.anything());
+  });
+
+  it("counts for half a second after the pen was seen, then a finger clicks again", () => {
+    const clock = vi.spyOn(Event.prototype, "timeStamp", "get");
+    clock.mockReturnValue(1000);
+    pointer("pointermove", 30, 40, pen);
+    clock.mockReturnValue(1400);
+    pointer("pointerdown", 90, 90, finger(1));
+    pointer("pointerup", 90, 90, finger(1));
+    expect(actions.click).not.toHaveBeenCalled();
+    clock.mockReturnValue(1501);
+    pointer("pointerdown", 90, 90, finger(2));
+    pointer("pointerup", 90, 90, finger(2));
+    expect(actions.click).toHaveBeenCalledOnce();
+    clock.mockRestore();
+  });
+
+  it("is two fingers that zoom, when the pen is up", () => {
+    pointer("pointermove", 30, 40, pen);
+    pointer("pointerdown", 100, 100, finger(1));
+    pointer("pointerdown", 200, 100, finger(2));
+    pointer("pointermove", 300, 100, finger(2));
+    expect(actions.zoom).toHaveBeenCalledWith({ x: 200, y: 100 }, 2);
+  });
+});
+
 describe("wheel", () => {
   it("zooms only with the focus or with Ctrl", () => {
     focused = false;

@@ -17,8 +17,16 @@ function keys(): Keys {
   const made = new Keys();
   const element = () => document.createElement("div");
   const side = { addTab: () => undefined };
-  const panel = { side, stage: element(), below: element(), addGroup: element };
-  const store = { state: {}, subscribe: () => () => undefined };
+  const panel = {
+    side,
+    root: element(),
+    stage: element(),
+    canvas: element(),
+    below: element(),
+    addGroup: element,
+  };
+  const state = { image: { width: 64, height: 48 }, tool: "positive", clicks: [] };
+  const store = { state, subscribe: () => () => undefined };
   const model = { get: () => undefined, on: () => undefined, off: () => undefined };
   const host = { panel, store, model, overlay: {} } as unknown as Host;
   for (const part of PARTS.map((make) => make(host))) {

@@ -59,6 +59,20 @@ describe("requests", () => {
       history: true,
       jump: true,
       tile: true,
+      box: true,
+      scribble: true,
+      brush: true,
+      polygon: true,
+      fill: true,
+      threshold: true,
+      move_click: true,
+      remove_click: true,
+      soft: true,
+      explain: true,
+      step_mask: true,
+      options_form: true,
+      check_options: true,
+      difference: true,
     };
     expect(new Set(requests.map((content) => content.kind))).toEqual(new Set(Object.keys(kinds)));
   });

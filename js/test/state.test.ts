@@ -8,7 +8,7 @@ import {
   Store,
   summary,
 } from "../src/store/state";
-import { result } from "./fakes";
+import { MODES, result } from "./fakes";
 
 const start = initialState({
   image: { width: 20, height: 12 },
@@ -17,16 +17,7 @@ const start = initialState({
   opacity: 0.5,
   showMask: true,
   showViews: false,
-  modes: {
-    loupe: false,
-    loupe_zoom: 4,
-    pixel_grid: true,
-    contour_width: 1.5,
-    mask_display: "both",
-    background: "shown",
-    invert: false,
-    side_by_side: false,
-  },
+  modes: MODES,
   method: "disks",
   methods: [["disks", "Disks"]],
 });

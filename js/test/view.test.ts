@@ -109,7 +109,9 @@ describe("opening", () => {
 
   it("is idle with the picture and tells where pixels are", async () => {
     await opened();
-    expect(root().dataset).toMatchObject({ state: "idle", revision: "0", inferences: "0" });
+    await vi.waitFor(() =>
+      expect(root().dataset).toMatchObject({ state: "idle", revision: "0", inferences: "0" }),
+    );
     expect(canvas().dataset).toMatchObject({ scale: "20", offsetX: "0", offsetY: "0" });
   });
 

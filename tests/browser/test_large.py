@@ -243,7 +243,7 @@ def lab_image(data: bytes) -> NDArray[np.uint8]:
 def test_side_by_side_shows_the_same_place_without_masks(large: lab.Notebook) -> None:
     widget = large.widget()
     sharp(widget)
-    widget.key("t")
+    widget.key("2")
     original = widget.root.get_by_test_id("iseg-original")
     original.wait_for(state="visible")
     show(widget, 1500, 2000, 1)
@@ -266,6 +266,6 @@ def test_side_by_side_shows_the_same_place_without_masks(large: lab.Notebook) ->
     click = large.kernel.value("[w.clicks[0].x, w.clicks[0].y]")
     assert abs(click[0] - 1500) <= 1.5
     assert abs(click[1] - 2000) <= 1.5
-    widget.key("t")
+    widget.key("2")
     widget.page.wait_for_timeout(200)
     assert not original.is_visible()

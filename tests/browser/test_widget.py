@@ -125,7 +125,7 @@ def test_keys_belong_to_the_widget_only_while_it_has_the_focus(notebook: Noteboo
     for key in ("d", "d", "a", "x", "m"):  # Lab: delete the cell, add one, cut, to Markdown
         widget.key(key)
     assert notebook.cell_count() == cells
-    assert notebook.kernel.value("w.tool") == "negative"
+    assert notebook.kernel.value("w.tool") == "eraser"  # the brush, and its opposite
 
 
 def test_wheel_zooms_only_while_the_widget_has_the_focus(notebook: Notebook) -> None:

@@ -27,7 +27,8 @@ from iseg_widget.methods.registry import (
     weights_family,
 )
 from iseg_widget.protocol import VIEW_KINDS, Method, Step
-from iseg_widget.session import Session
+from iseg_widget.session import Session, replay
+from iseg_widget.strokes import brush, polygon
 from iseg_widget.training.trainer import take_over
 from iseg_widget.weights.registry import export, list_weights, networks, read_safetensors
 
@@ -184,6 +185,83 @@ def test_edits_are_kept_by_later_clicks(method: Method, image: NDArray[np.uint8]
     after = session.click(42, 40).mask
     changed = drawn ^ after
     assert (changed & ~components_at(changed, [(40, 42)])).sum() == 0
+
+
+def test_pixels_drawn_or_erased_far_from_a_later_click_stay(
+    method: Method, image: NDArray[np.uint8]
+):
+    """Progressive merge (FocalClick Sec. 3.2): also what is connected with nothing that changes."""
+    session = Session(method, image)
+    session.click(40, 30)
+    drawn = session.mask
+    drawn[45:60, 2:20] = polygon(np.zeros((15, 18), bool), [(0, 0), (17, 3), (8, 14)])
+    drawn = brush(drawn, [(2, 3), (20, 3)], 2)
+    drawn[:, 56:60] = False
+    drawn = brush(drawn, [(75, 30)], 5, erase=True)
+    drawn[20:40, 30:50] = True
+    drawn[29:32, 39:42] = False
+    session.edit(drawn)
+    for x, y, positive in ((40, 30, True), (35, 35, False), (45, 25, True)):
+        before = session.mask
+        after = session.click(x, y, positive).mask
+        changed = before ^ after
+        assert not (changed & ~components_at(changed, [(y, x)])).any()
+        # So what was drawn or erased elsewhere stays, whatever the network says there.
+        wrong_way = changed & before if positive else changed & after
+        assert not wrong_way.any()
+
+
+def test_a_box_leaves_what_lies_outside_of_it(method: Method, image: NDArray[np.uint8]):
+    """It can be undone, repeated from its log, and refined, whatever the method makes of it."""
+    box = (24, 14, 57, 47)
+    session = Session(method, image)
+    step = session.box(*box)
+    outside = np.ones(SHAPE, bool)
+    outside[box[1] : box[3], box[0] : box[2]] = False
+    assert not session.mask[outside].any()
+    assert not step.probability[outside].any()
+    assert np.isfinite(step.probability).all()
+    assert step.clicks == session.clicks == (Click(40, 30),)
+    answer = session.mask
+    session.click(70, 54)
+    changed = session.mask ^ answer
+    assert not (changed & ~components_at(changed, [(54, 70)])).any()
+    again = replay(method, image, session.log())
+    assert bits(again.step, again.mask) == bits(session.step, session.mask)
+    assert session.undo()
+    assert bits(session.step, session.mask) == bits(step, answer)
+    drawn = np.zeros(SHAPE, bool)
+    drawn[50:58, 60:80] = True
+    session.edit(drawn)
+    session.box(2, 2, 20, 20)
+    kept = session.mask
+    kept[2:20, 2:20] = False
+    assert (kept == drawn).all()
+
+
+def test_another_threshold_asks_no_network(
+    method: Method, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+):
+    session = Session(method, image)
+    session.click(40, 30)
+    session.click(20, 12, positive=False)
+    log = session.log()
+    before = bits(session.step, session.mask)
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a network was asked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(method.network, "forward", refuse)  # type: ignore[attr-defined]
+        patch.setattr(type(method), "step", refuse)
+        masks = [session.threshold(value).mask for value in (0.3, 0.7, 0.999)]
+    assert masks[0].sum() >= masks[1].sum() >= masks[2].sum()
+    again = replay(method, image, session.log())
+    assert bits(again.step, again.mask) == bits(session.step, session.mask)
+    for _ in range(3):
+        assert session.undo()
+    assert bits(session.step, session.mask) == before
+    assert session.log() == log
 
 
 def test_a_click_outside_is_refused_and_nothing_is_lost(method: Method, image: NDArray[np.uint8]):

@@ -10,7 +10,7 @@ import torch
 
 import iseg_widget as iseg
 from iseg_widget.networks.efficientnet_lite import EfficientNetLite0
-from iseg_widget.training import export, focalclick, trainer
+from iseg_widget.training import export, focalclick, start
 from iseg_widget.training.export import export_checkpoint, register
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.trainer import Trainer
@@ -24,7 +24,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(focalclick, "REFINER_SIDE", 64)
-        patch.setattr(trainer, "imagenet_backbone", EfficientNetLite0().state_dict)
+        patch.setattr(start, "imagenet_backbone", EfficientNetLite0().state_dict)
         recipe = tiny_recipe(steps=1)
         pool = Pool(tiny_pool(folder / "data"), recipe.sets, recipe.development)
         run = Trainer(recipe, pool, folder, device="cpu", precision="fp32")

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iseg_widget.training.fca_net import FCANetTask, centre_click
+from iseg_widget.training.click_strategies import centre_click
+from iseg_widget.training.fca_net import FCANetTask
 from iseg_widget.training.pool import Pool
 from tests.training.tiny import blob, tiny_pool, tiny_recipe
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
-import re
+import json
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from iseg_widget.methods.registry import build_options
+from iseg_widget.training import recipes
 from iseg_widget.training.recipes import list_recipes, load_recipe, parse_recipe
 from iseg_widget.weights.registry import networks
 from tests.training.tiny import tiny_recipe
@@ -49,11 +52,83 @@ def test_unknown_recipe_lists_the_known_ones():
 
 
 def test_missing_and_unknown_keys_are_named():
-    text = text_of("focalclick-lite0")
-    assert parse_recipe(text) == load_recipe("focalclick-lite0")
-    changed = re.sub(r"^warmup = .*$", "warm_up = 3", text, flags=re.MULTILINE)
-    with pytest.raises(ValueError, match=r"missing \['warmup'\], unknown \['warm_up'\]"):
-        parse_recipe(changed)
+    text = text_of("_lite0") + "\n[nonsense]\nx = 1\n"
+    with pytest.raises(
+        ValueError, match=r"missing \['method', 'name', 'network'\], unknown \['nonsense'\]"
+    ):
+        parse_recipe(text)
+    with pytest.raises(ValueError, match=r"unknown augment settings \['shake'\]; accepted are"):
+        parse_recipe(text_of("ritm-lite0") + "\n[augment]\nshake = 0.5\n")
+    with pytest.raises(ValueError, match="accumulate must be at least 1, got 0"):
+        parse_recipe("accumulate = 0\n" + text_of("ritm-lite0"))
+
+
+RESOLVED = json.loads((Path(__file__).parent / "recipes_resolved.json").read_text("utf-8"))
+"""The recipes when each was written out in full, before they extended each other."""
+
+
+@pytest.mark.parametrize("name", sorted(RESOLVED))
+def test_recipes_are_what_they_were_before_they_extended_each_other(name: str):
+    found = json.loads(json.dumps(dataclasses.asdict(load_recipe(name))))
+    expected = RESOLVED[name]
+    if name == "ifcn-lite0":  # it has the paper's clicks since
+        assert found["simulation"].pop("clicks") == "ifcn"
+    assert {key: found.pop(key) for key in expected} == expected
+    assert list(load_recipe(name).sets) == list(load_recipe("ritm-lite0").sets)
+    assert found == {
+        "accumulate": 1, "validate_every": 0, "validate_objects": 40, "options": {}, "augment": {},
+        "teacher": "", "teacher_weight": 1.0,
+    }  # fmt: skip
+
+
+class TestExtends:
+    text = """
+extends = "fca_net-lite0"
+name = "mine"
+steps = 7
+sets = { ecssd = 1.0 }
+[simulation]
+click_loss = false
+"""
+
+    def test_only_what_is_given_changes(self):
+        base, mine = load_recipe("fca_net-lite0"), parse_recipe(self.text)
+        simulation = {**base.simulation, "click_loss": False}
+        assert mine == dataclasses.replace(
+            base, name="mine", steps=7, sets={"ecssd": 1.0}, simulation=simulation
+        )
+
+    def test_from_a_file(self, tmp_path: Path):
+        path = tmp_path / "mine.toml"
+        with pytest.raises(ValueError, match=r"no recipe at .*mine\.toml"):
+            load_recipe(path)
+        path.write_text(self.text, "utf-8")
+        assert load_recipe(str(path)) == parse_recipe(self.text)
+
+    def test_unknown_bases_and_circles_are_refused(self, monkeypatch: pytest.MonkeyPatch, tmp_path):
+        with pytest.raises(ValueError, match="a recipe extends 'nothing'; packaged are _lite0, "):
+            parse_recipe('extends = "nothing"')
+        for name, base in (("a", "b"), ("b", "a")):
+            (tmp_path / f"{name}.toml").write_text(f'extends = "{base}"', "utf-8")
+        files = {name: tmp_path / f"{name}.toml" for name in "ab"}
+        monkeypatch.setattr(recipes, "_files", lambda: files)
+        with pytest.raises(ValueError, match="in a circle: a, b, a"):
+            parse_recipe('extends = "a"')
+
+    def test_the_base_is_no_recipe_by_itself(self):
+        assert not any(name.startswith("_") for name in list_recipes())
+        with pytest.raises(ValueError, match="unknown recipe '_lite0'"):
+            load_recipe("_lite0")
+
+
+@pytest.mark.parametrize("name", list_recipes(ablations=True))
+def test_ablations_have_the_budget_of_what_they_vary(name: str):
+    recipe = load_recipe(name)
+    base = load_recipe(name[: name.index("-lite0") + len("-lite0")])
+    same = ("steps", "batch", "phases", "sets", "learning_rate", "decay", "method", "network")
+    assert [getattr(recipe, key) for key in same] == [getattr(base, key) for key in same]
+    assert recipe.name == name
+    build_options(recipe.method, recipe.options)
 
 
 def test_recipes_are_frozen():

@@ -12,7 +12,7 @@ import torch
 from iseg_widget.methods.registry import load_method
 from iseg_widget.networks.efficientnet_lite import EfficientNetLite0
 from iseg_widget.session import Session
-from iseg_widget.training import focalclick, trainer
+from iseg_widget.training import focalclick, start
 from iseg_widget.training.export import export_checkpoint
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.recipes import Phase, list_recipes, load_recipe
@@ -24,11 +24,11 @@ from tests.training.tiny import tiny_pool
 @pytest.fixture(autouse=True)
 def _light(monkeypatch: pytest.MonkeyPatch) -> None:
     state = EfficientNetLite0().state_dict()
-    monkeypatch.setattr(trainer, "imagenet_backbone", lambda: dict(state))
+    monkeypatch.setattr(start, "imagenet_backbone", lambda: dict(state))
     monkeypatch.setattr(focalclick, "REFINER_SIDE", 64)
 
 
-@pytest.mark.parametrize("name", list_recipes())
+@pytest.mark.parametrize("name", [*list_recipes(), *list_recipes(ablations=True)])
 def test_a_step_of_every_recipe(name: str, tmp_path: Path):
     packaged = load_recipe(name)
     recipe = dataclasses.replace(

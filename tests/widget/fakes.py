@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -9,12 +10,14 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click
 from iseg_widget.masks import PackedMask
+from iseg_widget.methods import registry
 from iseg_widget.protocol import Step, View
 from iseg_widget.widget.segmentation import SegmentationWidget
 
@@ -23,7 +26,18 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class DiskOptions:
+    """Of disks.
+
+    Attributes
+    ----------
+    radius: r, of the disk in pixels (Sec. 1).
+    """
+
     radius: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.radius <= 1000:
+            raise ValueError(f"radius must lie in 0..1000, got {self.radius!r}")
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ class Disks:
     gate: threading.Event = field(default_factory=threading.Event)
     entered: threading.Event = field(default_factory=threading.Event)
     steps: int = 0
+    network: None = None
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -90,6 +105,12 @@ class Disks:
         del state
         packed = PackedMask.pack(mask)
         return (packed, ()), Step((), _Soft(packed), packed)
+
+
+def registered() -> contextlib.AbstractContextManager[Any]:
+    """Make ``"disks"`` a method that can be built by name, with other options."""
+    kind = registry._Kind("Disks", lambda: (lambda _, options: Disks(options), DiskOptions))  # type: ignore[return-value, arg-type]
+    return mock.patch.dict(registry._METHODS, {"disks": kind})
 
 
 class Page:

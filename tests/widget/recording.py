@@ -19,7 +19,7 @@ from iseg_widget.methods import registry
 from iseg_widget.widget import pyramid
 from iseg_widget.widget.messages import Reply
 from iseg_widget.widget.segmentation import SegmentationWidget
-from tests.widget.fakes import DiskOptions, Disks, Mask, Page
+from tests.widget.fakes import DiskOptions, Disks, Mask, Page, registered
 
 PATH = Path(__file__).parent / "fixtures" / "messages.json"
 
@@ -70,6 +70,8 @@ def record() -> dict[str, Any]:
         say("method", name="focalclock", options=None)
     _objects(say)
     _tiles(say, widget)
+    _tools(say)
+    _panels(say)
     say("cancel")
     widget.close()
     return {"image": {"width": 20, "height": 12}, "requests": requests, "replies": replies}
@@ -118,6 +120,41 @@ class AtOnce:
         pass
 
 
+def _tools(say: Callable[..., None]) -> None:
+    """Every tool beside the click."""
+    say("add_object", label=None)
+    say("soft", side=64)
+    say("box", x0=2.0, y0=1.0, x1=9.0, y1=8.0)
+    say("scribble", corners=[12.0, 3.0, 17.5, 3.0], positive=True)
+    say("brush", corners=[1.0, 10.0, 18.0, 10.0], radius=1.0, erase=False)
+    say("brush", corners=[9.0, 10.0], radius=1.0, erase=True)
+    say("polygon", corners=[0.0, 0.0, 4.0, 0.0, 0.0, 4.0], erase=False)
+    say("fill", x=1.0, y=1.0)
+    say("soft", side=64)
+    say("threshold", value=0.25)
+    say("move_click", index=0, x=6.0, y=5.0)
+    say("remove_click", index=0)
+    say("threshold", value=2.0)
+
+
+def _panels(say: Callable[..., None]) -> None:
+    """What the panels of views, options and replay ask for."""
+    say("add_object", label=None)
+    say("explain", index=None)
+    say("click", x=5.0, y=5.0, positive=True)
+    say("click", x=9.0, y=6.0, positive=False)
+    say("explain", index=0)
+    say("explain", index=7)
+    say("step_mask", index=0)
+    say("step_mask", index=1)
+    with registered():
+        say("options_form")
+        say("check_options", method="disks", values={"radius": -1, "size": 3})
+        say("check_options", method="disks", values={"radius": 2})
+        say("difference", method="disks", values={"radius": 2})
+        say("difference", method="disks", values={"radius": 3})
+
+
 def malformed() -> list[dict[str, Any]]:
     """Requests that must be refused, each with a part of the reason."""
     good = {"id": "a", "rev": 0, "kind": "click", "x": 1.0, "y": 2.0, "positive": True}
@@ -132,7 +169,13 @@ def malformed() -> list[dict[str, Any]]:
         ({**good, "extra": 1}, "click: unknown field extra"),
         ({"id": "a", "rev": 0, "kind": "click", "x": 1.0, "y": 2.0}, "click: positive is missing"),
         ({"id": "a", "rev": 0, "kind": "method", "name": 3, "options": None}, "name cannot be 3"),
+        ({"id": "a", "rev": 0, "kind": "explain", "index": -1}, "explain: index cannot be -1"),
+        ({"id": "a", "rev": 0, "kind": "difference", "method": "ritm", "values": []}, "values"),
         ({"id": "a", "rev": 0, "kind": "hello", "picture": "yes"}, "picture cannot be 'yes'"),
+        (
+            {"id": "a", "rev": 0, "kind": "polygon", "corners": [0.0, 1.0, 2.0], "erase": False},
+            "corners cannot be [0.0, 1.0, 2.0]",
+        ),
     ]
     return [{"content": content, "reason": reason} for content, reason in cases]
 

@@ -182,3 +182,17 @@ def test_going_on_with_an_annotation() -> None:
             SegmentationWidget(annotation, labels=["dog"])
     finally:
         widget.close()
+
+
+def test_objects_of_one_label_are_told_apart_by_colour(make: Make) -> None:
+    widget, page, _ = make()
+    page.open()
+    page.send("add_object", label=None)
+    page.settle()
+    widget.add_object()
+    assert len({item.colour for item in widget.objects}) == 3
+    labelled, _, _ = make(labels=["cat", "dog"])
+    labelled.add_object(label="cat")
+    labelled.add_object(label="dog")
+    assert [item.colour for item in labelled.objects][:2] == [labelled.objects[0].colour] * 2
+    assert labelled.objects[2].colour != labelled.objects[0].colour

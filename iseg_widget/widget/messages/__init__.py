@@ -55,8 +55,12 @@ page that shows another revision says ``hello``. An empty box comes without a bu
 
 from __future__ import annotations
 
+from iseg_widget.widget.messages import ablation as ablation
+from iseg_widget.widget.messages import explain as explain
 from iseg_widget.widget.messages import objects as objects
+from iseg_widget.widget.messages import replay as replay
 from iseg_widget.widget.messages import tiles as tiles
+from iseg_widget.widget.messages import tools as tools
 from iseg_widget.widget.messages.base import Box, Message, ProtocolError, Reply, Request, parse
 from iseg_widget.widget.messages.core import (
     Activity,

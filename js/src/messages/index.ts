@@ -1,4 +1,8 @@
 /** The messages of all features. */
 
+import "./ablation";
+import "./explain";
 import "./objects";
 import "./tiles";
+import "./tools";
+import "./replay";

@@ -1,10 +1,28 @@
 /** The features of the widget, in the order of their buttons and of the list of keys. */
 
+import { ablation } from "./ablation";
 import { clicks } from "./clicks";
 import { core } from "./core";
+import { drawing } from "./drawing";
+import { explain } from "./explain";
 import { history } from "./history";
+import { moving } from "./moving";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
+import { replay } from "./replay";
+import { threshold } from "./threshold";
 import { viewModes } from "./view-modes";
 
-export const PARTS: readonly MakePart[] = [clicks, core, viewModes, objects, history];
+export const PARTS: readonly MakePart[] = [
+  clicks,
+  drawing,
+  moving,
+  core,
+  threshold,
+  viewModes,
+  objects,
+  history,
+  explain,
+  ablation,
+  replay,
+];

@@ -1,6 +1,6 @@
 /** What a feature of the widget is made of, and what it may use of the rest. */
 
-import type { Command } from "../keyboard";
+import type { Command, Stroke } from "../keyboard";
 import type { Scene } from "../layers";
 import type { Model, PageTraits } from "../model";
 import type { Overlay } from "../overlay";
@@ -22,6 +22,8 @@ export interface Tool {
   click?(at: Point, press: Press): void;
   /** A press on which the pointer may move: taken (a drag), or null: the picture is moved. */
   grab?(at: Point, press: Press): Drag | null;
+  /** A key was pressed: true when the tool took it; the commands do not see it then. */
+  key?(stroke: Stroke): boolean;
   /** The tool is put away for another one. */
   left?(): void;
 }
@@ -31,10 +33,16 @@ export interface Part {
   tools?: readonly Tool[];
   /** Takes a press before the tool does, e.g. on something that can be moved. */
   grab?(at: Point, press: Press): Drag | null;
+  /** What is to be drawn instead of the present state, e.g. an earlier one. */
+  scene?(scene: Scene): Scene;
   /** Drawn above the mask, below the clicks. */
   draw?(scene: Scene): void;
   /** Drawn above everything else. */
   drawOver?(scene: Scene): void;
+  /** Whether it draws the active object's mask now, in its own way. */
+  drawsMask?(): boolean;
+  /** Draws it in place of the usual one. */
+  drawMask?(scene: Scene): void;
   /** Replies of kinds that the host does not know; awaited before the next message. */
   reply?(reply: Reply, buffers: readonly unknown[]): void | Promise<void>;
   update?(state: State, before: State): void;

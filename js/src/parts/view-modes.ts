@@ -32,7 +32,7 @@ export function viewModes(host: Host): Part {
   const still = new Still();
 
   const loupe = button("loupe", "Loupe (L)", "loupe", () => set("loupe", !modes().loupe));
-  const beside = button("two", "The picture without masks beside it (T)", "two", () =>
+  const beside = button("two", "The picture without masks beside it (2)", "two", () =>
     set("side_by_side", !modes().side_by_side),
   );
   panel.addGroup("See more", loupe, beside);
@@ -142,7 +142,7 @@ export function viewModes(host: Host): Part {
       },
       {
         id: "two",
-        keys: ["t"],
+        keys: ["2"],
         label: "the picture without masks beside it",
         run: () => set("side_by_side", !modes().side_by_side),
       },

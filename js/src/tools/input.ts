@@ -1,10 +1,12 @@
 /**
  * Pointers to actions. A press that does not move is a click, one that does pans; two fingers
  * pan and zoom. The wheel is taken only while the widget has the focus, or with Ctrl (which is
- * also how browsers report a pinch on a touch pad).
+ * also how browsers report a pinch on a touch pad). A hand that rests on the screen beside a pen
+ * neither clicks nor draws nor pans (see `palm.ts`).
  */
 
 import { type Point, wheelFactor } from "../viewport";
+import { PalmGuard } from "./palm";
 
 /** How a press began. */
 export interface Press {
@@ -50,6 +52,8 @@ interface Pointer {
   press: Press;
   moved: boolean;
   drag: Drag | null;
+  /** A hand beside a pen: does nothing on its own. */
+  resting: boolean;
 }
 
 const middle = (a: Point, b: Point): Point => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 });
@@ -59,6 +63,7 @@ export class PointerInput {
   readonly #canvas: HTMLElement;
   readonly #actions: Actions;
   readonly #presses = new Map<number, Pointer>();
+  readonly #palm = new PalmGuard();
   readonly #abort = new AbortController();
 
   constructor(canvas: HTMLElement, actions: Actions) {
@@ -105,35 +110,61 @@ export class PointerInput {
       ctrlKey: event.ctrlKey,
       altKey: event.altKey,
     };
-    const first = this.#presses.size === 0;
+    const touch = event.pointerType === "touch";
+    if (event.pointerType === "pen") this.#writes(event);
+    const resting = touch && this.#palm.rests(event.timeStamp);
+    // Fingers belong together; a pen or a mouse is alone whatever touches the screen.
+    const others = this.#alike(touch);
+    const alone = others.length === 0;
     this.#presses.set(event.pointerId, {
       start: at,
       at,
       slack: SLACK[kind] ?? SLACK.mouse,
       button: event.button,
       press,
-      moved: false,
-      drag: first && event.button !== 1 ? this.#actions.grab(at, press) : null,
+      moved: resting,
+      drag: alone && !resting && event.button !== 1 ? this.#actions.grab(at, press) : null,
+      resting,
     });
     // A second finger turns both into a gesture: neither may click when it is lifted.
-    if (!first) {
-      for (const pointer of this.#presses.values()) {
-        pointer.moved = true;
-        pointer.drag?.cancel();
-        pointer.drag = null;
-      }
-    }
+    if (!alone) this.#spoil(this.#alike(touch));
   };
+
+  #alike(touch: boolean): Pointer[] {
+    const pointers = [...this.#presses.values()];
+    return pointers.filter(({ press }) => (press.pointerType === "touch") === touch);
+  }
+
+  #spoil(pointers: readonly Pointer[]): void {
+    for (const pointer of pointers) {
+      pointer.moved = true;
+      pointer.drag?.cancel();
+      pointer.drag = null;
+    }
+  }
+
+  /** A pen is there: what touches the screen when it comes down is the hand that holds it. */
+  #writes(event: PointerEvent): void {
+    this.#palm.pen(event);
+    if (event.type !== "pointerdown") return;
+    const hand = this.#alike(true);
+    this.#spoil(hand);
+    for (const pointer of hand) pointer.resting = true;
+  }
 
   readonly #move = (event: PointerEvent): void => {
     const at = this.#position(event);
+    if (event.pointerType === "pen") this.#writes(event);
     if (event.pointerType !== "touch") this.#actions.hover(at);
     const press = this.#presses.get(event.pointerId);
     if (press === undefined) return;
-    if (this.#presses.size === 2) {
-      this.#pinch(event.pointerId, press, at);
+    const touch = event.pointerType === "touch";
+    if (touch && this.#alike(true).length === 2) {
+      if (this.#palm.writing) press.at = at;
+      else this.#pinch(event.pointerId, press, at);
       return;
     }
+    if (press.resting) return;
     if (!press.moved && distance(press.start, at) > press.slack) press.moved = true;
     if (press.drag !== null) {
       press.drag.move(at);
@@ -145,7 +176,8 @@ export class PointerInput {
   };
 
   #pinch(id: number, press: Pointer, at: Point): void {
-    const other = [...this.#presses].find(([key]) => key !== id)?.[1];
+    const fingers = [...this.#presses].filter(([, { press }]) => press.pointerType === "touch");
+    const other = fingers.find(([key]) => key !== id)?.[1];
     if (other === undefined) return;
     const before = middle(press.at, other.at);
     const after = middle(at, other.at);
@@ -158,6 +190,7 @@ export class PointerInput {
   readonly #up = (event: PointerEvent): void => {
     const press = this.#presses.get(event.pointerId);
     this.#presses.delete(event.pointerId);
+    if (event.pointerType === "pen") this.#writes(event);
     if (press === undefined) return;
     if (press.drag !== null) press.drag.drop(this.#position(event), press.moved);
     else if (!press.moved && press.button !== 1) {
@@ -166,6 +199,7 @@ export class PointerInput {
   };
 
   readonly #cancel = (event: PointerEvent): void => {
+    if (event.pointerType === "pen") this.#writes(event);
     this.#presses.get(event.pointerId)?.drag?.cancel();
     this.#presses.delete(event.pointerId);
   };

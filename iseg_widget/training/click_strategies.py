@@ -1,0 +1,163 @@
+"""Clicks drawn at once, before any prediction, as iFCN and FCA-Net draw them.
+
+A positive click keeps P1 pixels from the object's boundary and P2 from other clicks; a negative one
+lies between N1 and N2 pixels from the object and keeps N3 from other clicks (FCA-Net Eq. 9 and 10,
+after iFCN, arXiv 1603.04042). iFCN has two more ways to place negative clicks: on other objects,
+which needs to know them and is not done here, and evenly around the object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+Clicks = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ClickStrategy:
+    """Numbers and places of clicks; lengths in pixels of an image of ``side``, shrunk to views.
+
+    Attributes
+    ----------
+    positives, negatives: most clicks of either kind; numbers are drawn evenly from 1 and from 0.
+    p1, p2, n1, n2, n3: values of the distances above, one of which is drawn for each sample.
+    centre: the first click is the pixel farthest from the boundary (FCA-Net Eq. 11, E(p) = 1).
+    around: share of samples whose negative clicks surround the object, each as far as can be from
+        those before (iFCN's third strategy).
+    side: of the images that the lengths are meant for.
+    """
+
+    positives: int
+    negatives: int
+    p1: tuple[float, ...]
+    p2: tuple[float, ...]
+    n1: tuple[float, ...]
+    n2: tuple[float, ...]
+    n3: tuple[float, ...]
+    centre: bool
+    around: float
+    side: float
+
+
+STRATEGIES = {
+    # Sec. 3.5; crops of 512 pixels.
+    "fca_net": ClickStrategy(
+        positives=10,
+        negatives=10,
+        p1=(5, 10, 15, 20),
+        p2=(7, 10, 20),
+        n1=(15, 40, 60),
+        n2=(80,),
+        n3=(10, 15, 25),
+        centre=True,
+        around=0.0,
+        side=512,
+    ),
+    # Numbers as in the published code of ITIS (BMVC 2018), which draws clicks iFCN's way: 5, 10,
+    # 5 and 10 clicks, margin 5, step 10, reach 40 pixels on PASCAL VOC's images. How often each
+    # strategy is taken is not known.
+    "ifcn": ClickStrategy(
+        positives=5,
+        negatives=10,
+        p1=(5,),
+        p2=(10,),
+        n1=(5,),
+        n2=(40,),
+        n3=(10,),
+        centre=False,
+        around=0.5,
+        side=500,
+    ),
+}
+"""By the name that a recipe gives as ``simulation.clicks``."""
+
+
+def centre_click(truth: Mask) -> tuple[int, int]:
+    """Return ``(x, y)`` of the pixel farthest from the object's boundary, E(p) = 1 of Eq. 11.
+
+    The crop's border counts as boundary. (Eq. 11 prints a maximum over G_n; G_p is meant.)
+    """
+    depth = cv2.distanceTransform(np.pad(truth, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(column), int(row)
+
+
+class _Placing:
+    """Clicks that are there, and how far every pixel is from the nearest of them."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.rows, self.columns = np.ogrid[: shape[0], : shape[1]]
+        self.nearest = np.full(shape, np.inf)
+        self.clicks: list[tuple[float, float, float]] = []
+
+    def add(self, x: int, y: int, *, positive: bool) -> None:
+        self.clicks.append((float(x), float(y), float(positive)))
+        distance = np.hypot(self.columns - x, self.rows - y)
+        np.minimum(self.nearest, distance, out=self.nearest)
+
+    def random(self, area: Mask, rng: np.random.Generator, *, positive: bool) -> bool:
+        """Add a click anywhere in ``area``; false when that is empty."""
+        places = np.flatnonzero(area)
+        if len(places) == 0:
+            return False
+        y, x = divmod(int(places[rng.integers(len(places))]), area.shape[1])
+        self.add(x, y, positive=positive)
+        return True
+
+    def farthest(self, area: Mask) -> bool:
+        """Add the negative click of ``area`` that is farthest from all others."""
+        if not area.any():
+            return False
+        reach = np.where(area, self.nearest, -1.0)
+        y, x = np.unravel_index(int(reach.argmax()), area.shape)
+        self.add(int(x), int(y), positive=False)
+        return True
+
+
+def placed_clicks(
+    truth: Mask, valid: Mask, rng: np.random.Generator, strategy: ClickStrategy
+) -> Clicks:
+    """Draw the clicks of a sample.
+
+    Parameters
+    ----------
+    truth, valid: ``(S, S)`` object and pixels that are not ignored.
+    rng: source of randomness.
+    strategy: see :class:`ClickStrategy`.
+
+    Returns
+    -------
+    ``(N, 3)`` rows ``x, y, positive``, fewer than were drawn where there is no room; always one
+    positive click, in the centre where the object is too thin, unless the object is empty.
+    """
+    if not truth.any():
+        return np.zeros((0, 3), np.float32)
+    scale = truth.shape[0] / strategy.side
+    drawn = (strategy.p1, strategy.p2, strategy.n1, strategy.n2, strategy.n3)
+    p1, p2, n1, n2, n3 = (float(rng.choice(values)) * scale for values in drawn)
+    positives = 1 + int(rng.integers(strategy.positives))
+    negatives = int(rng.integers(strategy.negatives + 1))
+    placing = _Placing((truth.shape[0], truth.shape[1]))
+    inside = cv2.distanceTransform(truth.astype(np.uint8), cv2.DIST_L2, 5) > p1
+    if strategy.centre or not placing.random(inside & truth, rng, positive=True):
+        placing.add(*centre_click(truth), positive=True)
+    while len(placing.clicks) < positives:
+        if not placing.random(inside & truth & (placing.nearest > p2), rng, positive=True):
+            break
+    away = cv2.distanceTransform((~truth).astype(np.uint8), cv2.DIST_L2, 5)
+    band = ~truth & valid & (away > n1) & (away < n2)
+    around = rng.random() < strategy.around
+    for number in range(negatives):
+        free = band & (placing.nearest > n3)
+        if not (
+            placing.farthest(free)
+            if around and number
+            else placing.random(free, rng, positive=False)
+        ):
+            break
+    return np.asarray(placing.clicks, np.float32)
