@@ -37,6 +37,7 @@ export class PictureLayer {
     this.#asked.clear();
     const { width, height, level, tile } = reply;
     this.#pyramid = new Pyramid({ width, height }, { level, tile }, base, (key) => this.#ask(key));
+    this.#events.redraw();
     return true;
   }
 
