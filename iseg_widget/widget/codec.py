@@ -76,6 +76,7 @@ def encode_overlay(region: Region, previous: Region | None = None) -> Overlay:
 def _shrink(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    image = np.ascontiguousarray(image)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -89,11 +90,12 @@ def still_png(
     from PIL import Image, ImageDraw
 
     factor = min(1.0, STILL_SIDE / max(image.shape[:2]))
-    small = _shrink(image, factor) if factor < 1 else image
-    height, width = small.shape[:2]
     step = max(1, int(0.25 / factor))  # four samples a pixel are plenty
-    sampled = mask[step // 2 :: step, step // 2 :: step].astype(np.float32)
-    cover = cv2.resize(sampled, (width, height), interpolation=cv2.INTER_AREA)
+    sampled = image[step // 2 :: step, step // 2 :: step]
+    small = _shrink(sampled, STILL_SIDE / max(sampled.shape[:2])) if factor < 1 else image
+    height, width = small.shape[:2]
+    samples = mask[step // 2 :: step, step // 2 :: step].astype(np.float32)
+    cover = cv2.resize(samples, (width, height), interpolation=cv2.INTER_AREA)
     weight = (cover * opacity)[:, :, None]
     blended = small * (1 - weight) + np.asarray(TINT, np.float32) * weight
     inside = (cover > 0.5).astype(np.uint8)

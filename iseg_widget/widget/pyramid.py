@@ -126,7 +126,7 @@ class PicturePyramid:
         """Return the base, encoded; small images are exact."""
         with self._lock:
             if self._base is None:
-                whole = self._reduced((0, 0, self.width, self.height), self.base_level)
+                whole = _halved(self.image, self.base_level)
                 lossless = self.width * self.height <= LOSSLESS_PIXELS
                 self._base = encode(whole, lossless=lossless)
             return self._base
@@ -154,6 +154,18 @@ class PicturePyramid:
             return part
         size = (-(-(box[2] - box[0]) >> level), -(-(box[3] - box[1]) >> level))
         return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _halved(image: RGB, times: int) -> RGB:
+    """Return an image halved several times, an odd last row or column left out each time.
+
+    Halving even sides is several times as fast as other reductions.
+    """
+    for _ in range(times):
+        size = (max(1, image.shape[1] // 2), max(1, image.shape[0] // 2))
+        even = image[: max(1, 2 * size[1]), : max(1, 2 * size[0])]
+        image = np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return image
 
 
 class TileServer:

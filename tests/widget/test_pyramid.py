@@ -4,6 +4,7 @@ import io
 import threading
 from concurrent.futures import Future
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -34,7 +35,19 @@ def test_base_is_the_finest_level_that_goes_as_one_piece(size: tuple[int, int], 
     image = np.zeros((size[1], size[0], 3), np.uint8)
     made = PicturePyramid(image)
     assert made.base_level == level
-    assert decoded(made.base()).shape[:2] == made.size(level)[::-1]
+    shown = decoded(made.base()).shape
+    assert np.abs(np.subtract(shown[:2], made.size(level)[::-1])).max() <= 1
+
+
+def test_base_looks_like_the_image(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pyramid, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(pyramid, "BASE_PIXELS", 100_000)
+    image = gradient(1301, 703)
+    made = PicturePyramid(image)
+    assert made.base_level == 2
+    shown = decoded(made.base()).astype(int)
+    exact = cv2.resize(image, shown.shape[1::-1], interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(shown - exact).max() <= 3
 
 
 def test_small_pictures_are_exact():
