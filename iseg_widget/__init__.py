@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from iseg_widget.session import replay as replay
     from iseg_widget.weights.registry import list_published as list_published
     from iseg_widget.weights.registry import list_weights as list_weights
+    from iseg_widget.widget import CompareWidget as CompareWidget
     from iseg_widget.widget import SegmentationWidget as SegmentationWidget
 
 try:
@@ -42,6 +43,7 @@ _HOMES = {
     "Annotation": "iseg_widget.annotation",
     "BRSOptions": "iseg_widget.methods.brs",
     "Click": "iseg_widget.clicks",
+    "CompareWidget": "iseg_widget.widget",
     "FBRSOptions": "iseg_widget.methods.brs",
     "FCANetOptions": "iseg_widget.methods.fca_net",
     "FocalClickOptions": "iseg_widget.methods.focalclick",
@@ -69,6 +71,7 @@ __all__ = [
     "Annotation",
     "BRSOptions",
     "Click",
+    "CompareWidget",
     "FBRSOptions",
     "FCANetOptions",
     "FocalClickOptions",

@@ -32,11 +32,12 @@ def _points(points: Iterable[Point], name: str, *, positive: bool) -> list[Click
     return clicks
 
 
-def segment(
+def segment(  # noqa: PLR0913 - all but three are keywords
     image: object,
-    positive: Iterable[Point],
+    positive: Iterable[Point] = (),
     negative: Iterable[Point] = (),
     *,
+    box: tuple[float, float, float, float] | None = None,
     method: str | Method = "focalclick",
     mask: ArrayLike | None = None,
     options: Mapping[str, Any] | object | None = None,
@@ -45,13 +46,14 @@ def segment(
 ) -> NDArray[np.bool_]:
     """Segment one object.
 
-    The clicks are given one after the other, as in the widget: first the positive, then the
-    negative ones.
+    The clicks are given one after the other, as in the widget: the box first, then the positive,
+    then the negative ones.
 
     Parameters
     ----------
     image: path, PIL image, or array (see :mod:`iseg_widget.images`).
     positive, negative: ``(x, y)`` points in pixels on the object and on the background.
+    box: half-open ``(x0, y0, x1, y1)`` around the object; see :meth:`iseg_widget.Session.box`.
     method: a name or a loaded method; pass a loaded one when you call this often.
     mask: ``(H, W)`` existing mask that is to be corrected.
     options, weights, device: see :func:`iseg_widget.load_method`; for a method given by name.
@@ -62,7 +64,7 @@ def segment(
 
     Raises
     ------
-    ValueError: no click at all, a click outside the image, or whatever the method refuses.
+    ValueError: neither click nor box, a click outside the image, or what the method refuses.
 
     Examples
     --------
@@ -74,13 +76,15 @@ def segment(
     """
     clicks = _points(positive, "positive", positive=True)
     clicks += _points(negative, "negative", positive=False)
-    if not clicks:
-        raise ValueError("segment needs at least one positive or negative point")
+    if not clicks and box is None:
+        raise ValueError("segment needs a box, or at least one positive or negative point")
     if isinstance(method, str):
         method = load_method(method, weights=weights, options=options, device=device)
     elif options is not None or weights is not None:
         raise ValueError("options and weights belong to a method given by name")
     session = Session(method, image, mask)
+    if box is not None:
+        session.box(*box)
     for click in clicks:
         session.click_many([click])
     return session.mask

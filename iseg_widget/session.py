@@ -137,6 +137,11 @@ class Session:
         return tuple(len(entry.clicks) for entry in self._timeline)
 
     @property
+    def actions(self) -> tuple[Action, ...]:
+        """What was done in each step."""
+        return tuple(entry.action for entry in self._timeline)
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """The steps of the current timeline."""
         return tuple(entry.step for entry in self._timeline)
@@ -225,7 +230,7 @@ class Session:
             check_inside(click, self.shape)
         return PendingStep(
             tuple(clicks),
-            self._timeline[-1].state if self._timeline else self._start,
+            self._scene.state_after(self._timeline),
             self._timeline,
         )
 
@@ -370,7 +375,8 @@ class Session:
     def traced(self, index: int = -1) -> Step:
         """Answer a step again, from the state before it, and record its trace.
 
-        The session stays as it is. A manual edit, which no method answered, is returned as it is.
+        The session stays as it is. A step that no network answered (a manual edit, another
+        threshold) is returned as it is.
 
         Parameters
         ----------
@@ -419,9 +425,12 @@ class Session:
     # How it is done
 
     def _answer(self, timeline: Timeline, action: Action) -> Entry:
-        scene = Scene(self._method, self._image, self._start, self._initial, self.trace)
-        entry = scene.answer(timeline, action)
+        entry = self._scene.answer(timeline, action)
         return replace(entry, step=self._scored(entry.step))
+
+    @property
+    def _scene(self) -> Scene:
+        return Scene(self._method, self._image, self._start, self._initial, self.trace)
 
     @property
     def _usual_threshold(self) -> float:
@@ -436,6 +445,7 @@ class Session:
         self._undo.append(self._timeline)
         self._redo.clear()
         self._timeline = timeline
+        self._scene.forget(timeline)
 
     def _locate(self, index: int) -> tuple[int, int]:
         """Return (step, position within it) of a click."""

@@ -1,4 +1,11 @@
-"""The steps of a session: what was done, and what came of it."""
+"""The steps of a session: what was done, what came of it, and how little is kept of old ones.
+
+A step's mask is packed and small, but what the method remembers after it (its state, and the
+logits its probability is made of) may be some hundred kilobytes. Of the latest :data:`RECENT`
+steps all of that is kept; of older ones only every :data:`EVERY`-th keeps it, and the others are
+computed again from there when they are needed: after going far back, or when somebody asks for
+an old probability. Masks, views and figures of all steps stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +17,7 @@ from numpy.typing import NDArray
 from iseg_widget.actions import Action
 from iseg_widget.boxes import answer_box
 from iseg_widget.clicks import Click
-from iseg_widget.masks import Mask, PackedMask
+from iseg_widget.masks import Box, Mask, PackedMask
 from iseg_widget.protocol import Method, State, Step
 from iseg_widget.thresholds import Thresholded
 
@@ -18,12 +25,19 @@ DEFAULT_THRESHOLD = 0.5
 """Of methods whose options name none."""
 
 
-@dataclass(frozen=True)
+RECENT = 24
+EVERY = 8
+
+
+@dataclass(eq=False)
 class Entry:
-    """One step: what the user did, and what came of it."""
+    """One step: what the user did, and what came of it.
+
+    ``state`` is ``None`` when it was let go of; timelines share entries, so for all of them.
+    """
 
     action: Action
-    state: State
+    state: State | None
     step: Step
 
     @property
@@ -101,7 +115,7 @@ class Scene:
         ------
         ValueError: a threshold, and no network has been asked yet.
         """
-        before = timeline[-1].state if timeline else self.start
+        before = self.state_after(timeline)
         if action.edited is not None:
             state, step = self.method.edit(before, action.edited.unpack())
         elif action.threshold is not None:
@@ -125,3 +139,38 @@ class Scene:
         else:
             state, step = self.method.step(before, action.clicks, trace=self.trace)
         return Entry(action, state, step)
+
+    def state_after(self, timeline: Timeline) -> State:
+        """Return the method's state at the end of a timeline, computed again if need be."""
+        known = len(timeline)
+        while known and timeline[known - 1].state is None:
+            known -= 1
+        for place in range(known, len(timeline)):
+            again = self.answer(timeline[:place], timeline[place].action)
+            timeline[place].state = again.state
+        return timeline[-1].state if timeline else self.start
+
+    def forget(self, timeline: Timeline) -> None:
+        """Let old steps go of what can be computed again; traced steps keep everything."""
+        for place in range(len(timeline) - RECENT):
+            entry = timeline[place]
+            if place % EVERY == EVERY - 1 or entry.state is None or entry.step.trace:
+                continue
+            entry.state = None
+            if not isinstance(entry.step.soft, _Forgotten):
+                soft = _Forgotten(entry.step.soft.shape, self, timeline[:place], entry.action)
+                entry.step = replace(entry.step, soft=soft)
+
+
+@dataclass(frozen=True, eq=False)
+class _Forgotten:
+    """Probability of a step that let go of it: see :class:`.protocol.SoftMask`."""
+
+    shape: tuple[int, int]
+    scene: Scene
+    before: Timeline
+    action: Action
+
+    def render(self, box: Box | None = None) -> NDArray[np.float32]:
+        """Compute the step again, and its probability."""
+        return self.scene.answer(self.before, self.action).step.soft.render(box)

@@ -1,10 +1,12 @@
-// Bundles src/ into ../iseg_widget/widget/static/ (widget.js and widget.css).
+// Bundles src/ into ../iseg_widget/widget/static/ (widget and compare, .js and .css).
 import * as esbuild from "esbuild";
 
 const options = {
   entryPoints: [
     { in: "src/index.ts", out: "widget" },
     { in: "src/styles.css", out: "widget" },
+    { in: "src/compare/index.ts", out: "compare" },
+    { in: "src/compare/styles.css", out: "compare" },
   ],
   outdir: "../iseg_widget/widget/static",
   bundle: true,

@@ -31,6 +31,16 @@ def test_points_become_clicks_one_after_the_other_positive_first():
     np.testing.assert_array_equal(found, expected)
 
 
+def test_a_box_comes_before_the_points():
+    session = Session(DiskMethod(), IMAGE)
+    session.box(4, 3, 20, 15)
+    session.click(25, 6)
+    found = iseg.segment(IMAGE, [(25, 6)], box=(4, 3, 20, 15), method=DiskMethod())
+    np.testing.assert_array_equal(found, session.mask)
+    alone = iseg.segment(IMAGE, box=(4, 3, 20, 15), method=DiskMethod())
+    np.testing.assert_array_equal(alone, session.steps[0].mask)
+
+
 def test_any_iterable_of_points():
     expected = clicked(Click(5, 6), Click(9, 3))
     for points in ([[5, 6], [9, 3]], np.array([[5, 6], [9, 3]]), iter([(5, 6), (9, 3)])):

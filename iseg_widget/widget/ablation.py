@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from iseg_widget.methods.registry import list_methods, method_title, options_cla
 from iseg_widget.protocol import Method
 from iseg_widget.provenance import changed_options, plain_options
 from iseg_widget.session import Session
+from iseg_widget.widget.codec import to_grid
 
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
@@ -155,12 +155,6 @@ def difference(
     return Difference(after & ~before, before & ~after, between, *scores)
 
 
-MAX_PIXELS = 1 << 24
-"""Pixels of the largest difference that a page gets; beyond, every k-th pixel."""
-MAX_SIDE = 8192
-"""Longest side of such a picture (browsers limit their canvases)."""
-
-
 @dataclass(frozen=True)
 class PackedDifference:
     """A difference on the page's grid: the half-open box that holds all of it, and two masks of it.
@@ -177,7 +171,7 @@ class PackedDifference:
 
 def pack(found: Difference) -> PackedDifference:
     """Return the difference as it goes to the page."""
-    added, removed = _coarse(found.added), _coarse(found.removed)
+    added, removed = to_grid(found.added), to_grid(found.removed)
     grid = (added.shape[1], added.shape[0])
     box = box_of(added | removed)
     if box is None:
@@ -185,14 +179,6 @@ def pack(found: Difference) -> PackedDifference:
     x0, y0, x1, y1 = box
     parts = (np.ascontiguousarray(part[y0:y1, x0:x1]) for part in (added, removed))
     return PackedDifference(grid, box, *(PackedMask.pack(part).data for part in parts))
-
-
-def _coarse(mask: Mask) -> Mask:
-    """The page's grid, on which a huge image's lone pixels may be missing."""
-    height, width = mask.shape
-    by_area = math.ceil(math.sqrt(height * width / MAX_PIXELS))
-    step = max(1, by_area, math.ceil(max(height, width) / MAX_SIDE))
-    return mask[step // 2 :: step, step // 2 :: step]
 
 
 class Replays:

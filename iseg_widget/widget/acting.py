@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iseg_widget.widget.desk import Desk
 
@@ -12,10 +12,10 @@ class Acting:
 
     _desk: Desk
 
-    def _do(self, action: object) -> Any:
-        """Enqueue an action and, outside of callbacks, wait for the outcome."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # the widget itself has them
 
-    def _wait(self) -> None:
-        """Wait until everything is answered, outside of callbacks."""
-        raise NotImplementedError
+        def _do(self, action: object) -> Any:
+            """Enqueue an action and, outside of callbacks, wait for the outcome."""
+
+        def _wait(self) -> None:
+            """Wait until everything is answered, outside of callbacks."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,6 +17,9 @@ from iseg_widget.masks import PackedMask
 from iseg_widget.regions import Region
 from iseg_widget.views import hull
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 
@@ -23,11 +28,24 @@ WHOLE_PIXELS = 1 << 24
 find what changed all of it would have to be looked at."""
 WHOLE_BYTES = 1 << 17
 
+MAX_PIXELS = 1 << 24
+"""Pixels of the largest map that a page gets whole; beyond, every k-th pixel."""
+MAX_SIDE = 8192
+"""Longest side of such a map (browsers limit their canvases)."""
+
 STILL_SIDE = 640
 """Longest side of the still picture that is saved with the notebook."""
 
 TINT = (37, 132, 255)
 POSITIVE, NEGATIVE = (0, 158, 115), (213, 94, 0)
+
+
+def to_grid(mask: Mask) -> Mask:
+    """Return a mask as a page that has no tiles sees it: itself, or every k-th pixel of it."""
+    height, width = mask.shape
+    by_area = math.ceil(math.sqrt(height * width / MAX_PIXELS))
+    step = max(1, by_area, math.ceil(max(height, width) / MAX_SIDE))
+    return mask[step // 2 :: step, step // 2 :: step] if step > 1 else mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +105,60 @@ def still_png(
 
     ``image`` is (H, W, 3) uint8 RGB, ``mask`` (H, W) bool, ``opacity`` 0 to 1.
     """
+    return _png(still_picture(image, mask, clicks, opacity))
+
+
+def stills_png(
+    image: NDArray[np.uint8],
+    masks: Sequence[tuple[Mask, tuple[int, int, int]]],
+    clicks: Sequence[Click],
+    opacity: float,
+) -> bytes:
+    """Return a small PNG with a still picture for each of several masks and their tints."""
+    from PIL import Image
+
+    columns = min(len(masks), 3)
+    side = STILL_SIDE // (1 if columns == 1 else 2)
+    parts = [still_picture(image, mask, clicks, opacity, tint, side) for mask, tint in masks]
+    width, height = parts[0].size
+    gap = 6
+    rows = math.ceil(len(parts) / columns)
+    size = (columns * (width + gap) - gap, rows * (height + gap) - gap)
+    page = Image.new("RGB", size, "white")
+    for number, part in enumerate(parts):
+        page.paste(part, (number % columns * (width + gap), number // columns * (height + gap)))
+    return _png(page)
+
+
+def _png(picture: PilImage) -> bytes:
+    out = io.BytesIO()
+    picture.quantize(256).save(out, "PNG")
+    return out.getvalue()
+
+
+def still_picture(
+    image: NDArray[np.uint8],
+    mask: Mask,
+    clicks: Sequence[Click],
+    opacity: float,
+    tint: tuple[int, int, int] = TINT,
+    side: int = STILL_SIDE,
+) -> PilImage:
+    """Return image, mask and clicks as a picture of at most ``side`` pixels; see above."""
     from PIL import Image, ImageDraw
 
-    factor = min(1.0, STILL_SIDE / max(image.shape[:2]))
+    factor = min(1.0, side / max(image.shape[:2]))
     step = max(1, int(0.25 / factor))  # four samples a pixel are plenty
     sampled = image[step // 2 :: step, step // 2 :: step]
-    small = _shrink(sampled, STILL_SIDE / max(sampled.shape[:2])) if factor < 1 else image
+    small = _shrink(sampled, side / max(sampled.shape[:2])) if factor < 1 else image
     height, width = small.shape[:2]
     samples = mask[step // 2 :: step, step // 2 :: step].astype(np.float32)
     cover = cv2.resize(samples, (width, height), interpolation=cv2.INTER_AREA)
     weight = (cover * opacity)[:, :, None]
-    blended = small * (1 - weight) + np.asarray(TINT, np.float32) * weight
+    blended = small * (1 - weight) + np.asarray(tint, np.float32) * weight
     inside = (cover > 0.5).astype(np.uint8)
     outline = inside - cv2.erode(inside, np.ones((3, 3), np.uint8))
-    blended[outline.astype(bool)] = TINT
+    blended[outline.astype(bool)] = tint
     picture = Image.fromarray(blended.round().astype(np.uint8))
     pen = ImageDraw.Draw(picture)
     for click in clicks:
@@ -110,6 +168,4 @@ def still_png(
             pen.ellipse(place, fill=POSITIVE, outline="white")
         else:
             pen.rectangle(place, fill=NEGATIVE, outline="white")
-    out = io.BytesIO()
-    picture.quantize(256).save(out, "PNG")
-    return out.getvalue()
+    return picture

@@ -31,6 +31,7 @@ from iseg_widget.widget.actions import (
 from iseg_widget.widget.messages import Activity
 from iseg_widget.widget.pyramid import TILE, PicturePyramid, TileServer
 from iseg_widget.widget.screen import Screen, Shown
+from iseg_widget.widget.timing import Passage, TimingLog, now
 from iseg_widget.widget.worker import Job, Worker
 
 _log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ class Desk:
         self._warm = False
         self._active = False
         self._inferences = 0
+        self.timing = TimingLog()
         self._aids: dict[type[Any], Any] = {}
         self._screen = Screen(annotation)
         self.worker = Worker(self.run)
@@ -166,12 +168,16 @@ class Desk:
         try:
             self._dispatch(jobs)
         except CancelledError:
-            for job in jobs:
+            left = _open(jobs)
+            for job in left:
                 job.outcome.cancel()
-            self._told(_ids(jobs))
-        except Exception as error:  # noqa: BLE001 - it becomes the page's or the caller's error
+            self._told(_ids(left))
+        except Exception as error:
             _log.debug("request failed", exc_info=True)
-            self._fail(jobs, error)
+            left = _open(jobs)
+            if not left:  # all were answered: then it is a mistake of ours, for the worker's log
+                raise
+            self._fail(left, error)
         finally:
             if self._active and self.worker.queued == 0:
                 self._active = False
@@ -246,10 +252,11 @@ class Desk:
         except BaseException:
             annotation.restore(before)
             raise
+        answered = now()
         if act.asks:
             self._inferences += 1
         self._commit_or_restore(before)
-        self._publish(jobs)
+        self._publish(jobs, answered)
         if act.clicks:
             self._clicked(act.clicks)
         for job in jobs:
@@ -348,10 +355,14 @@ class Desk:
         )
         self._failed(error)
 
-    def _publish(self, jobs: Sequence[Job]) -> None:
+    def _publish(self, jobs: Sequence[Job], answered: float = 0.0) -> None:
         """Send the new state to the page, then to the traits."""
         before = self._screen.update(self.annotation)
         self._send(self._result(_ids(jobs), before))
+        sent = now()
+        for job in jobs:
+            if job.id is not None and isinstance(job.action, NewClick):
+                self.timing.passed(job.id, Passage(job.arrived, job.taken, answered, sent))
         self._tell_state()
 
     def _tell_state(self) -> None:
@@ -437,6 +448,11 @@ def _entry(item: AnnotatedObject) -> messages.ObjectEntry:
 
 def _ids(jobs: Sequence[Job]) -> tuple[str, ...]:
     return tuple(job.id for job in jobs if job.id is not None)
+
+
+def _open(jobs: Sequence[Job]) -> list[Job]:
+    """Return those without an answer: clicks that run together may have been refused before."""
+    return [job for job in jobs if not job.outcome.done()]
 
 
 def _with_options(method: Method, options: Mapping[str, Any] | object) -> Method:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -222,11 +222,13 @@ def picture(panel: Panel) -> NDArray[np.uint8]:
     size = _size(panel)
     if panel.kind == "numbers":
         return render(panel, size)
-    painted = colours(panel)
-    if painted.shape[:2] == size:
-        return painted
-    shrunk = cv2.resize(painted, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    return np.asarray(shrunk, np.uint8)
+    array = panel.array
+    if array.shape[:2] == size:
+        return colours(panel)
+    # Made smaller before it is coloured: less to colour, and no mixed colours.
+    numbers: NDArray[Any] = np.asarray(array, np.uint8 if panel.kind == "image" else np.float32)
+    small = cv2.resize(numbers, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return colours(replace(panel, array=small > 0.5 if panel.kind == "mask" else small))
 
 
 def _webp(panel: Panel) -> bytes:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from iseg_widget.actions import Action
 from iseg_widget.clicks import Click
 from iseg_widget.masks import PackedMask
 from iseg_widget.protocol import View
 from iseg_widget.session import Session
 from iseg_widget.widget.codec import Overlay
+
+What = Literal["start", "clicks", "box", "edit", "threshold"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Frame:
     ----------
     index, count: steps that were made by then, and steps there are; frame 0 is the beginning.
     clicks: all until then; the last ``new`` of them came with this step.
-    edited: whether the step was a manual edit.
+    what: the step was: ``"start"`` (none yet), ``"clicks"``, ``"box"``, ``"edit"`` (by hand) or
+        ``"threshold"``.
     overlay: the whole mask.
     area: its pixels in the image.
     iou: against the truth, if there is one.
@@ -34,7 +39,7 @@ class Frame:
     count: int
     clicks: tuple[Click, ...]
     new: int
-    edited: bool
+    what: What
     overlay: Overlay
     area: int
     iou: float | None
@@ -53,7 +58,7 @@ def beginning(mask: NDArray[np.bool_]) -> Frame:
     """Return the only frame there is before a method was loaded, of a mask ``(H, W)`` bool."""
     overlay = _whole(mask)
     area = int(np.count_nonzero(mask))
-    return Frame(0, 0, (), 0, False, overlay, area, None, None, ())
+    return Frame(0, 0, (), 0, "start", overlay, area, None, None, ())
 
 
 def frame(session: Session, index: int) -> Frame:
@@ -79,10 +84,20 @@ def frame(session: Session, index: int) -> Frame:
         len(steps),
         clicks,
         new,
-        step is not None and new == 0,
+        _what(None if step is None else session.actions[index - 1]),
         _whole(mask),
         int(np.count_nonzero(mask)),
         None if step is None else step.iou,
         None if step is None else step.seconds,
         () if step is None else step.views,
     )
+
+
+def _what(action: Action | None) -> What:
+    if action is None:
+        return "start"
+    if action.edited is not None:
+        return "edit"
+    if action.threshold is not None:
+        return "threshold"
+    return "clicks" if action.box is None else "box"

@@ -1,25 +1,13 @@
-"""``SegmentationWidget``: click in the notebook, see the mask.
-
-Threads. Messages arrive on the kernel's main thread or on a subshell thread; the handler only
-enqueues. The worker sends the answers and sets the traits (ipykernel sends comm messages from any
-thread). Traits set for the page (``set_state``) and by the worker exclude each other by a lock,
-because traitlets and ipywidgets keep per-widget state while they notify. Whoever holds the lock,
-or is the worker, is inside a callback and must not wait for the worker.
-"""
+"""``SegmentationWidget``: click in the notebook, see the mask."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import logging
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-import anywidget
 import numpy as np
 import traitlets
 from numpy.typing import ArrayLike, NDArray
@@ -39,7 +27,9 @@ from iseg_widget.widget.messages.tiles import GetTile
 from iseg_widget.widget.objects import ObjectActions
 from iseg_widget.widget.scripting import ClickCallback, ScriptActions
 from iseg_widget.widget.teaching import TeachingActions
+from iseg_widget.widget.threaded import MIN_HEIGHT, ThreadedWidget, bundle
 from iseg_widget.widget.tiles import serve
+from iseg_widget.widget.timing_actions import TimingActions
 from iseg_widget.widget.tools import ToolActions
 from iseg_widget.widget.traits import (
     TOOLS,
@@ -57,30 +47,18 @@ if TYPE_CHECKING:
 
     from iseg_widget.weights.registry import Weights
 
-_log = logging.getLogger(__name__)
-
-_STATIC = Path(__file__).parent / "static"
-_NOT_BUILT = """export default { render({ el }) { el.textContent =
-  "iseg_widget: the front end is not built (npm --prefix js ci && npm --prefix js run build)"; } };
-"""
-
-MIN_HEIGHT = 120
-"""Least height of the picture on the page, in CSS pixels."""
-
-PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views"}) | VIEW_MODES
+PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views", "answered"}) | VIEW_MODES
 """What the page may set; all other traits are written by the kernel alone."""
 
-ErrorCallback = Callable[[Exception], object]
 
-
-def _bundle(name: str, missing: str) -> str:
-    # The text, not the path: anywidget watches paths with callbacks that keep every widget alive.
-    path = _STATIC / name
-    return f"{path.read_text(encoding='utf-8') if path.is_file() else missing}\n"
-
-
-class SegmentationWidget(  # every base holds the commands of a feature
-    ObjectActions, ToolActions, TeachingActions, ScriptActions, ViewModes, anywidget.AnyWidget
+class SegmentationWidget(  # every base but the last holds the commands of a feature
+    ObjectActions,
+    ToolActions,
+    TeachingActions,
+    ScriptActions,
+    TimingActions,
+    ViewModes,
+    ThreadedWidget,
 ):
     """Segment the objects of an image by clicking on them.
 
@@ -121,8 +99,9 @@ class SegmentationWidget(  # every base holds the commands of a feature
     >>> w.observe(lambda change: print(change.new.sum()), "mask")  # doctest: +SKIP
     """
 
-    _esm = _bundle("widget.js", _NOT_BUILT)
-    _css = _bundle("widget.css", "")
+    PAGE_TRAITS = PAGE_TRAITS
+    _esm = bundle("widget.js")
+    _css = bundle("widget.css")
 
     clicks = traitlets.Any((), read_only=True).tag(sync=True, to_json=clicks_to_json)
     method = traitlets.Any("").tag(sync=True)
@@ -135,6 +114,10 @@ class SegmentationWidget(  # every base holds the commands of a feature
     opacity = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
     show_mask = traitlets.Bool(True).tag(sync=True)
     show_views = traitlets.Bool(False).tag(sync=True)
+    # marimo runs the cells that use a widget again when the page sets a trait, and only then: so
+    # there (``reactive``) the page sets ``answered`` to the revision that answers what it asked.
+    reactive = traitlets.Bool(False, read_only=True).tag(sync=True)
+    answered = traitlets.Int(0).tag(sync=True)
     mask = MaskTrait(None, allow_none=True, read_only=True)
 
     def __init__(  # noqa: PLR0913 - all but two are keywords
@@ -169,9 +152,6 @@ class SegmentationWidget(  # every base holds the commands of a feature
             annotation.add_object(mask, truth=truth, ignore=ignore)
             annotation.forget_history()
         shape = annotation.shape
-        self._lock = threading.RLock()  # held while traits change on behalf of page or worker
-        self._holder: int | None = None
-        self._error_callbacks: list[ErrorCallback] = []
         self._click_callbacks: list[ClickCallback] = []
         self._desk = Desk(
             annotation,
@@ -181,9 +161,10 @@ class SegmentationWidget(  # every base holds the commands of a feature
             clicked=self._on_clicks,
             failed=self._report,
         )
-        super().__init__()
+        super().__init__(self._desk.worker)
         with self._holding():
             self.set_trait("image_size", (shape[1], shape[0]))
+            self.set_trait("reactive", type(self.comm).__module__.startswith("marimo."))
             self.set_trait("methods", _method_titles(name, weights))
             self.set_trait("mask", frozen(self._desk.mask))
             self.set_trait("clicks", self._desk.clicks)
@@ -191,7 +172,6 @@ class SegmentationWidget(  # every base holds the commands of a feature
             self.method = Done(name)
             self.options = Done(getattr(method, "options", None) if options is None else options)
         self.opacity, self.show_views, self.height = float(opacity), bool(show_views), height
-        self.on_msg(self._on_message)
 
     @classmethod
     def load(
@@ -285,66 +265,16 @@ class SegmentationWidget(  # every base holds the commands of a feature
         """``(H, W, 3)`` uint8 RGB."""
         return self._desk.annotation.image
 
-    def on_error(self, callback: ErrorCallback, *, remove: bool = False) -> None:
-        """Call ``callback(exception)`` for every error that the page shows.
-
-        It is called on the widget's own thread.
-        """
-        if remove:
-            self._error_callbacks.remove(callback)
-        else:
-            self._error_callbacks.append(callback)
-
-    def close(self) -> None:
-        """Stop the worker and remove the widget from the page."""
-        if hasattr(self, "_desk"):
-            self._desk.worker.close()
-            self._desk.tiles.close()
-        super().close()
-
     # Jobs
 
     def _change(self, do: Callable[[Session], Any], name: str) -> Any:
         """Do something with the active object's session that the method has to answer."""
         return self._do(Act(lambda annotation: annotation.act(do, name=name), asks=True))
 
-    def _do(self, action: object) -> Any:
-        """Enqueue and, outside of callbacks, wait for the outcome."""
-        waited = not self._in_callback
-        job = Job(action, drops=not isinstance(action, WarmUp), waited=waited)
-        self._desk.worker.submit(job)
-        try:
-            return job.outcome.result() if waited else None
-        except CancelledError:
-            raise RuntimeError("cancelled in the widget") from None
-
-    def _wait(self) -> None:
-        if not self._in_callback:
-            self._desk.worker.wait()
-
-    @property
-    def _in_callback(self) -> bool:
-        return self._desk.worker.is_current or self._holder == threading.get_ident()
-
-    @contextlib.contextmanager
-    def _holding(self) -> Iterator[None]:
-        with self._lock:
-            before, self._holder = self._holder, threading.get_ident()
-            try:
-                yield
-            finally:
-                self._holder = before
+    def _drops(self, action: object) -> bool:
+        return not isinstance(action, WarmUp)
 
     # Traits
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the page set. Everything but :data:`PAGE_TRAITS` is the kernel's."""
-        accepted = {name: value for name, value in sync_data.items() if name in PAGE_TRAITS}
-        with self._holding():
-            try:
-                super().set_state(accepted)
-            except traitlets.TraitError as error:
-                self._show_error("The page sent a wrong value", error)
 
     @traitlets.validate("method")
     def _validate_method(self, proposal: Mapping[str, Any]) -> Any:
@@ -364,7 +294,6 @@ class SegmentationWidget(  # every base holds the commands of a feature
         return self.options
 
     def _publish(self, state: Published) -> None:
-        """Set the traits, on the worker's thread; a failing observer stops nothing else."""
         values: dict[str, Any] = {
             "clicks": state.clicks,
             "objects": state.objects,
@@ -372,12 +301,7 @@ class SegmentationWidget(  # every base holds the commands of a feature
         }
         if state.method is not None:
             values |= {"method": Done(state.method), "options": Done(state.options)}
-        with self._holding():
-            for name, value in values.items():
-                try:
-                    self.set_trait(name, value)
-                except Exception as error:  # noqa: BLE001 - a person's own callback
-                    self._show_error(f"A callback on {name} failed", error)
+        self._set_traits(values)
 
     def _on_clicks(self, clicks: tuple[Click, ...]) -> None:
         """Call the callbacks, on the worker's thread; a failing one stops nothing else."""
@@ -390,15 +314,17 @@ class SegmentationWidget(  # every base holds the commands of a feature
 
     # Messages
 
-    def _on_message(self, _: object, content: object, __: object) -> None:
-        """Comm handler: enqueue, and say so."""
-        try:
-            request = messages.parse_request(content)
-        except messages.ProtocolError as error:
-            self._show_error("The page sent a wrong message", error, error.id)
-            return
-        worker = self._desk.worker
-        self._send_reply(messages.Received(id=request.id))
+    def close(self) -> None:
+        """Stop the worker and remove the widget from the page."""
+        if hasattr(self, "_desk"):
+            self._desk.tiles.close()
+        super().close()
+
+    def _parse(self, content: object) -> messages.Request:
+        return messages.parse_request(content)
+
+    def _take(self, request: messages.Request) -> None:
+        worker = self._worker
         if isinstance(request, messages.Ping):
             return
         if isinstance(request, GetTile):
@@ -412,37 +338,20 @@ class SegmentationWidget(  # every base holds the commands of a feature
         if isinstance(request, messages.Hello):
             worker.submit(Job(WarmUp()))
 
-    def _send_reply(self, reply: messages.Reply) -> None:
-        content, buffers = reply.to_message()
-        try:
-            self.send(content, buffers)
-        except Exception:  # noqa: BLE001 - the page missed it and will ask; what was done stays
-            _log.exception("a message to the page was not sent")
-
-    def _show_error(self, title: str, error: Exception, id: str | None = None) -> None:  # noqa: A002
-        ids = () if id is None else (id,)
-        self._send_reply(messages.ErrorReply(id=id, ids=ids, title=title, message=str(error)))
-        self._report(error)
-
-    def _report(self, error: Exception) -> None:
-        for callback in tuple(self._error_callbacks):
-            with contextlib.suppress(Exception):  # there is nobody left to tell
-                callback(error)
-
     # Display
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Show the widget; a still picture goes along for readers without a kernel."""
-        bundle: Any = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
+        found: Any = super()._repr_mimebundle_(**kwargs)
+        if found is None:
             return None
         with contextlib.suppress(RuntimeError):  # closed
             self._desk.worker.submit(Job(WarmUp(quiet=True)))
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        data = found[0] if isinstance(found, tuple) else found
         with self._holding():  # what is there now, without waiting
             png = still_png(self.image, self.mask, self.clicks, self.opacity)
         data["image/png"] = base64.b64encode(png).decode("ascii")
-        return bundle
+        return found
 
 
 def _nothing_else(**given: object) -> None:

@@ -86,7 +86,7 @@ def _step_mask(request: AskStepMask) -> object:
             count=found.count,
             clicks=found.clicks,
             new=found.new,
-            edited=found.edited,
+            what=found.what,
             grid=found.overlay.grid,
             area=found.area,
             iou=found.iou,

@@ -12,6 +12,7 @@ from iseg_widget import strokes
 from iseg_widget.annotation import Annotation
 from iseg_widget.masks import Mask
 from iseg_widget.protocol import Step
+from iseg_widget.scissors import live_wire
 from iseg_widget.session import Session
 from iseg_widget.widget.acting import Acting
 from iseg_widget.widget.actions import Act, Ask, route
@@ -54,6 +55,16 @@ class ToolActions(Acting):
         Raises ``ValueError`` outside the image, and where there is neither hole nor part.
         """
         self._do(_filled(x, y))
+
+    def fill_holes(self, largest: int | None = None) -> None:
+        """Fill all holes, or those of at most ``largest`` pixels."""
+        self._do(
+            _drawn(
+                "fill holes",
+                "Nothing was filled",
+                lambda mask: strokes.fill_holes(mask, largest),
+            )
+        )
 
     def threshold(self, value: float) -> Step:
         """Choose another threshold; see :meth:`iseg_widget.Session.threshold`."""
@@ -204,6 +215,16 @@ def _remove(request: messages.RemoveClick) -> object:
         "The click was not removed",
         lambda session: session.remove(request.index),
     )
+
+
+@route(messages.AskWire)
+def _wire(request: messages.AskWire) -> object:
+    def answer(desk: Desk, name: str) -> messages.Wire:
+        ends = (request.x0, request.y0), (request.x1, request.y1)
+        line = live_wire(desk.annotation.image, *ends)
+        return messages.Wire(id=name, corners=tuple(line.round(2).ravel().tolist()))
+
+    return Ask(answer, title="No line was found")
 
 
 @route(messages.AskSoft)

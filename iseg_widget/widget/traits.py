@@ -19,6 +19,7 @@ TOOLS = (
     "brush",
     "eraser",
     "lasso",
+    "scissors",
     "polygon",
     "fill",
     "select",

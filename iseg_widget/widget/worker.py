@@ -17,6 +17,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from iseg_widget.widget.timing import now
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,6 +34,7 @@ class Job:
     drops: whether cancelling drops it.
     waited: whether somebody waits for the outcome, and so gets its errors.
     outcome: result or exception, for those who wait.
+    arrived, taken: when it was made and when the thread took it (:func:`.timing.now`).
     """
 
     action: object
@@ -40,6 +43,8 @@ class Job:
     drops: bool = False
     waited: bool = False
     outcome: Future[Any] = field(default_factory=Future)
+    arrived: float = field(default_factory=now)
+    taken: float = 0.0
 
 
 class _Queue:
@@ -62,6 +67,9 @@ class _Queue:
             taken = [self.jobs.popleft()]
             while taken[0].joins and self.jobs and self.jobs[0].joins:
                 taken.append(self.jobs.popleft())
+            start = now()
+            for job in taken:
+                job.taken = start
             self.running, self.dropped, self.committed = tuple(taken), False, False
             return self.running
 
@@ -153,6 +161,12 @@ class Worker:
         with self._queue.changed:
             self._queue.committed = not self._queue.dropped
             return self._queue.committed
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the running jobs were cancelled, and so far no :meth:`commit` came before."""
+        with self._queue.changed:
+            return self._queue.dropped
 
     @property
     def queued(self) -> int:

@@ -25,6 +25,8 @@ const PATHS = {
     '<path d="m8.75 3.25 4 4-5.5 5.5h-2.5l-2-2a1 1 0 0 1 0-1.5Z"/><path d="m5.75 6.25 4 4M7 12.75h6.5"/>',
   lasso:
     '<ellipse cx="8" cy="6.25" rx="5.75" ry="3.75"/><path d="M4.25 9.25c-1.5.9-1.3 2.5.2 2.3 1.2-.2 1.5-1.2.7-2.1M4.75 11.5c.2 1 0 1.8-.8 2.5"/>',
+  scissors:
+    '<path d="M5.2 5.2 13 11.5M5.2 10.8 13 4.5"/><circle cx="3.9" cy="4.25" r="1.75"/><circle cx="3.9" cy="11.75" r="1.75"/>',
   polygon:
     '<path d="M8 2.75 13.25 6.5l-2 6.5h-6.5l-2-6.5Z"/><g fill="currentColor"><circle cx="8" cy="2.75" r="1"/><circle cx="13.25" cy="6.5" r="1"/><circle cx="11.25" cy="13" r="1"/><circle cx="4.75" cy="13" r="1"/><circle cx="2.75" cy="6.5" r="1"/></g>',
   fill: '<path d="m7 2.5 5.5 5.5-4.7 4.7a1.2 1.2 0 0 1-1.7 0L2.5 9.1a1.2 1.2 0 0 1 0-1.7Z"/><path d="M2.5 8.25h9.7M13.75 10.5c.7 1 1 1.6 1 2.1a1 1 0 0 1-2 0c0-.5.3-1.1 1-2.1Z"/>',
@@ -42,6 +44,9 @@ const PATHS = {
     '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 4.75-1"/>',
   close: '<path d="m4 4 8 8M12 4l-8 8"/>',
   warning: '<path d="M8 2.25 14.25 13H1.75Z"/><path d="M8 6.5v3M8 11.25v.2"/>',
+  layers: '<path d="M8 2.5 14 6 8 9.5 2 6Z"/><path d="m2.75 9.25 5.25 3.1 5.25-3.1"/>',
+  robot:
+    '<rect x="3" y="5.5" width="10" height="7.5" rx="1.5"/><path d="M8 5.5V3M8 2.6v.1M6 8.6v.6M10 8.6v.6M6.25 11h3.5M1.5 8.5v2M14.5 8.5v2"/>',
 } as const;
 
 export type Icon = keyof typeof PATHS;

@@ -102,6 +102,7 @@ const OWN_KEYS: Record<string, RegExp> = {
   color: /^(?!Escape$)/,
   checkbox: /^ $/,
   button: /^(Enter| )$/,
+  dl: /^(Arrow(Up|Down)|Page(Up|Down)|Home|End| )$/, // the list of keys scrolls
 };
 
 /** Whether a control that has the focus needs the key itself. */

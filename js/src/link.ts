@@ -4,7 +4,7 @@
  */
 
 import type { Model } from "./model";
-import { parseReply, type Reply, type RequestBody } from "./protocol";
+import { parseReply, type Reply } from "./protocol";
 
 /** Milliseconds without any sign of life before the kernel is called lost. */
 export const PATIENCE = 4000;
@@ -21,10 +21,13 @@ export interface LinkEvents {
   lost(ids: readonly string[]): void;
 }
 
+/** The part of a model that carries messages. */
+export type Wire = Pick<Model, "send" | "on" | "off">;
+
 let links = 0;
 
 export class Link {
-  readonly #model: Model;
+  readonly #model: Wire;
   readonly #events: LinkEvents;
   readonly #prefix: string;
   readonly #waiting = new Set<string>();
@@ -33,7 +36,7 @@ export class Link {
   #lost = false;
   #working = false;
 
-  constructor(model: Model, events: LinkEvents) {
+  constructor(model: Wire, events: LinkEvents) {
     this.#model = model;
     this.#events = events;
     links += 1;
@@ -44,8 +47,8 @@ export class Link {
     model.on("comm_live_update", this.#probe);
   }
 
-  /** Send a request; returns its id. */
-  send(body: RequestBody, rev: number): string {
+  /** Send a request, whose fields are the caller's business; returns its id. */
+  send<B extends { kind: string }>(body: B, rev: number): string {
     this.#count += 1;
     const id = `${this.#prefix}.${this.#count}`;
     this.#waiting.add(id);

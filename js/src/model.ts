@@ -12,6 +12,8 @@ export interface Traits extends PageTraits {
   options: Record<string, unknown> | null;
   image_size: [number, number];
   height: number | null;
+  /** The host runs cells again when the page sets a trait. */
+  reactive: boolean;
 }
 
 /** What the page may change; everything else is written by the kernel alone. */
@@ -28,6 +30,8 @@ export interface PageTraits {
   background: "shown" | "dimmed" | "checkerboard";
   invert: boolean;
   side_by_side: boolean;
+  /** Revision of the latest result that this page asked for; set where the host is `reactive`. */
+  answered: number;
 }
 
 /** The part of anywidget's model that is used here. */

@@ -1,8 +1,19 @@
 /** Everything around the canvas: tool bar, status line, messages, list of keys. */
 
 import { type Icon, icon } from "./icons";
-import { GESTURES, type Shortcut } from "./keyboard";
+import type { Shortcut } from "./keyboard";
 import type { Tool } from "./parts/part";
+import {
+  HelpPanel,
+  LOST,
+  listErrors,
+  makeBanner,
+  makeErrors,
+  makeOpacity,
+  milliseconds,
+  showOpacity,
+  WORKING,
+} from "./pieces";
 import { type Side, SidePanel, type Tab } from "./side";
 import { type State, summary } from "./store/state";
 
@@ -69,15 +80,6 @@ export function group(label: string, ...children: (Node | string)[]): HTMLElemen
   return element("div", { class: "iseg-group", role: "group", "aria-label": label }, ...children);
 }
 
-const WORKING: Record<string, string> = {
-  load: "Loading the model…",
-  segment: "Segmenting…",
-  replay: "Replaying the clicks…",
-};
-
-const LOST =
-  "The kernel does not answer. It is busy with something else, or it was restarted: then run the cell again.";
-
 let panels = 0;
 
 export class Panel {
@@ -93,7 +95,6 @@ export class Panel {
   readonly #spacer = element("span", { class: "iseg-spacer" });
   readonly #tools = new Map<string, HTMLButtonElement>();
   readonly #toolGroup = group("What a click does");
-  readonly #help = element("dl");
   readonly #switches = group("Panels");
   readonly #undo: HTMLButtonElement;
   readonly #redo: HTMLButtonElement;
@@ -102,9 +103,9 @@ export class Panel {
   readonly #views: HTMLButtonElement;
   readonly #opacity: HTMLInputElement;
   readonly #method: HTMLSelectElement;
-  readonly #helpPanel: HTMLElement;
-  readonly #errors: HTMLElement;
-  readonly #banner: HTMLElement;
+  readonly #help: HelpPanel;
+  readonly #errors = makeErrors();
+  readonly #banner = makeBanner();
   readonly #cancel: HTMLButtonElement;
   readonly #facts = element("span", { "data-testid": "iseg-facts" });
   readonly #place = element("span", { class: "iseg-place", "data-testid": "iseg-place" });
@@ -121,7 +122,7 @@ export class Panel {
     this.#reset = button("reset", "Remove all clicks of the object", "reset", run("reset"));
     this.#mask = button("mask-toggle", "Show the mask (M)", "mask", run("mask"));
     this.#views = button("views-toggle", "Show the crops looked at (V)", "views", run("views"));
-    this.#opacity = this.#makeOpacity();
+    this.#opacity = makeOpacity((value) => actions.opacity(value));
     this.#method = this.#makeMethod();
     this.#cancel = element(
       "button",
@@ -129,18 +130,7 @@ export class Panel {
       "Cancel",
     );
     this.#cancel.addEventListener("click", run("cancel"));
-    this.#helpPanel = this.#makeHelp();
-    this.#errors = element("div", {
-      class: "iseg-errors",
-      role: "alert",
-      "data-testid": "iseg-errors",
-    });
-    this.#banner = element(
-      "div",
-      { class: "iseg-banner", role: "status", "data-testid": "iseg-banner", hidden: "" },
-      icon("warning"),
-      element("span", {}, LOST),
-    );
+    this.#help = new HelpPanel(run("help"));
     this.canvas = element("canvas", {
       class: "iseg-canvas",
       tabindex: "0",
@@ -162,7 +152,7 @@ export class Panel {
         "Loading the picture…",
       ),
       element("div", { class: "iseg-notes" }, this.#banner, this.#errors),
-      this.#helpPanel,
+      this.#help.root,
     );
     this.side = new SidePanel((tab) => this.#addSwitch(tab));
     this.#toolbar = this.#makeToolbar();
@@ -206,15 +196,7 @@ export class Panel {
 
   /** Fill the list of keys. */
   listKeys(shortcuts: readonly Shortcut[]): void {
-    const rows = [...GESTURES, ...shortcuts].map(({ keys, label }) =>
-      element(
-        "div",
-        { class: "iseg-row" },
-        element("dt", {}, ...keys.map((key) => element("kbd", {}, key))),
-        element("dd", {}, label),
-      ),
-    );
-    this.#help.replaceChildren(...rows);
+    this.#help.list(shortcuts);
   }
 
   #addSwitch(tab: Tab): HTMLButtonElement {
@@ -245,21 +227,6 @@ export class Panel {
     );
   }
 
-  #makeOpacity(): HTMLInputElement {
-    const node = element("input", {
-      type: "range",
-      class: "iseg-slider",
-      min: "0",
-      max: "1",
-      step: "0.05",
-      "aria-label": "Opacity of the mask",
-      title: "Opacity of the mask ([ and ])",
-      "data-testid": "iseg-opacity",
-    });
-    node.addEventListener("input", () => this.#actions.opacity(Number(node.value)));
-    return node;
-  }
-
   #makeMethod(): HTMLSelectElement {
     const node = element("select", {
       class: "iseg-select",
@@ -268,22 +235,6 @@ export class Panel {
     });
     node.addEventListener("change", () => this.#actions.method(node.value));
     return node;
-  }
-
-  #makeHelp(): HTMLElement {
-    const close = button("help-close", "Close", "close", () => this.#actions.command("help"));
-    return element(
-      "div",
-      {
-        class: "iseg-help",
-        role: "dialog",
-        "aria-label": "Keys and gestures",
-        "data-testid": "iseg-help-panel",
-        hidden: "",
-      },
-      element("div", { class: "iseg-head" }, element("strong", {}, "Keys and gestures"), close),
-      this.#help,
-    );
   }
 
   /** Bring the page in line with the state; touches only what changed. */
@@ -304,13 +255,14 @@ export class Panel {
     this.#undo.title = `${named("Undo", state.history.undo)} (U)`;
     this.#redo.title = `${named("Redo", state.history.redo)} (Y)`;
     this.#reset.disabled = state.clicks.length === 0 && !queued;
-    this.#opacity.value = String(state.opacity);
-    this.#opacity.setAttribute("aria-valuetext", `${Math.round(state.opacity * 100)} percent`);
+    showOpacity(this.#opacity, state.opacity);
     this.#banner.hidden = state.connection !== "lost";
     this.#cancel.hidden = summary(state) !== "busy";
     if (before?.methods !== state.methods || before.method !== state.method) this.#options(state);
-    if (before?.errors !== state.errors) this.#listErrors(state);
-    if (before?.help !== state.help) this.#toggleHelp(state.help);
+    if (before?.errors !== state.errors) {
+      listErrors(this.#errors, state.errors, (key) => this.#actions.dismiss(key));
+    }
+    if (before?.help !== state.help) this.#help.show(state.help, this.canvas);
     this.#status(state);
   }
 
@@ -332,27 +284,6 @@ export class Panel {
       ),
     );
     this.#method.value = state.method;
-  }
-
-  #listErrors(state: State): void {
-    this.#errors.replaceChildren(
-      ...state.errors.map(({ key, title, message }) => {
-        const close = button("error-dismiss", "Dismiss", "close", () => this.#actions.dismiss(key));
-        return element(
-          "div",
-          { class: "iseg-error", "data-testid": "iseg-error" },
-          icon("warning"),
-          element("div", {}, element("strong", {}, title), element("p", {}, message)),
-          close,
-        );
-      }),
-    );
-  }
-
-  #toggleHelp(open: boolean): void {
-    this.#helpPanel.hidden = !open;
-    if (open) this.#helpPanel.querySelector("button")?.focus();
-    else if (this.#helpPanel.contains(document.activeElement)) this.canvas.focus();
   }
 
   #status(state: State): void {
@@ -378,6 +309,11 @@ export class Panel {
     this.#describe(state);
   }
 
+  /** What the tooltip of the times says. */
+  explainTiming(text: string): void {
+    this.#timing.title = text;
+  }
+
   #describe(state: State): void {
     const { image, clicks, area, iou } = state;
     const share = (100 * area) / Math.max(image.width * image.height, 1);
@@ -387,8 +323,4 @@ export class Panel {
     const label = `Picture of ${image.width} by ${image.height} pixels, ${said.join(", ")}`;
     this.canvas.setAttribute("aria-label", label);
   }
-}
-
-function milliseconds(value: number): string {
-  return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
 }

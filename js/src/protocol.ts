@@ -229,7 +229,7 @@ function isOthers(value: unknown): value is Others {
   );
 }
 
-function isHistory(value: unknown): value is HistoryEntry {
+export function isHistory(value: unknown): value is HistoryEntry {
   return (
     isFields(value) &&
     isCount(value.done) &&

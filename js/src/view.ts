@@ -13,6 +13,7 @@ import type { Host, Part, Tool } from "./parts/part";
 import { PictureLayer } from "./picture";
 import { type Picture, type Reply, type RequestBody, type Result, toBytes } from "./protocol";
 import { Still } from "./still";
+import { Stopwatch } from "./stopwatch";
 import { activeObject, initialState, type State, Store, type TraitState } from "./store/state";
 import { type Drag, PointerInput, type Press } from "./tools/input";
 import * as viewport from "./viewport";
@@ -28,8 +29,8 @@ export class View implements Host {
   readonly #parts: readonly Part[];
   readonly #tools = new Map<string, Tool>();
   readonly #cleanups: (() => void)[] = [];
-  /** When each click was made, to tell how long its overlay took. */
-  readonly #clicked = new Map<string, number>();
+  /** How long the overlays of clicks take. */
+  readonly #stopwatch = new Stopwatch();
   readonly #picture = new PictureLayer({
     send: (body) => this.send(body),
     redraw: () => this.redraw(),
@@ -40,8 +41,6 @@ export class View implements Host {
   /** Whether the picture follows the canvas' size. */
   #fitted = true;
   #frame = 0;
-  /** Clicks whose overlay the next frame shows. */
-  #arrived: string[] = [];
   /** Messages are taken one after another, because inflating is asynchronous. */
   #messages: Promise<void> = Promise.resolve();
   #closed = false;
@@ -144,6 +143,7 @@ export class View implements Host {
   #queue(reply: Reply, buffers: readonly unknown[]): void {
     // Tiles may come in any order, and a result does not wait for them.
     if (reply.kind === "tile") return void this.#picture.take(reply, buffers[0]);
+    this.#stopwatch.hear(reply);
     this.#messages = this.#messages
       .then(() => (this.#closed ? undefined : this.#take(reply, buffers)))
       .catch((error: unknown) => this.problem("Could not show the answer", String(error)));
@@ -153,7 +153,7 @@ export class View implements Host {
     if (reply.kind === "picture") return this.#takePicture(reply, buffers[0]);
     if (reply.kind === "result") return this.#takeResult(reply, buffers);
     if (reply.kind === "error" || reply.kind === "cancelled") {
-      for (const id of reply.ids) this.#clicked.delete(id);
+      this.#stopwatch.forget(reply.ids);
       this.#picture.lost(reply.ids);
       this.panel.resetMethod(this.store.state);
     }
@@ -184,7 +184,7 @@ export class View implements Host {
     }
     this.#others.apply(reply, codes);
     this.#others.colour(reply.objects);
-    this.#arrived.push(...reply.ids);
+    this.#stopwatch.ready(reply.ids);
     this.store.dispatch({ type: "reply", reply });
     const active = activeObject(this.store.state);
     if (active !== null) this.overlay.tint(rgb(active.colour));
@@ -223,7 +223,7 @@ export class View implements Host {
     // A hundredth of a pixel is plenty, and keeps the log readable.
     const click = { x: Math.round(at.x * 100) / 100, y: Math.round(at.y * 100) / 100, positive };
     const id = this.send({ kind: "click", ...click });
-    this.#clicked.set(id, time);
+    this.#stopwatch.start(id, time);
     this.store.dispatch({ type: "sent", click: { id, ...click } });
   }
 
@@ -250,7 +250,7 @@ export class View implements Host {
     } else if (this.#parts.some((part) => part.escape?.())) {
       this.redraw();
     } else if (state.pending.length > 0 || state.activity !== null) {
-      this.#clicked.clear();
+      this.#stopwatch.clear();
       this.send({ kind: "cancel" });
       this.store.dispatch({ type: "cancelled" });
     }
@@ -420,11 +420,12 @@ export class View implements Host {
     const { dataset } = this.panel.root;
     dataset.revision = String(this.overlay.rev);
     dataset.sharp = String(this.#picture.pyramid?.complete ?? false);
-    const times = this.#arrived.flatMap((id) => this.#clicked.get(id) ?? []);
-    for (const id of this.#arrived.splice(0)) this.#clicked.delete(id);
-    if (times.length === 0) return;
-    const latency = performance.now() - Math.max(...times);
+    const timed = this.#stopwatch.drawn();
+    if (timed === null) return;
+    const { id, marks } = timed;
+    const latency = marks.drawn - marks.pressed;
     dataset.latencyMs = latency.toFixed(1);
     this.store.dispatch({ type: "drawn", latency });
+    if (marks.heard > 0) this.send({ kind: "timing", of: id, ...marks });
   }
 }

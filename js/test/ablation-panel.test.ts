@@ -37,6 +37,8 @@ function form(values: OptionValues = {}): OptionsForm {
   };
 }
 
+const REFERENCE = { method: "focalclick", title: "FocalClick (CVPR 2022)", values: DEFAULTS };
+
 const FOUND: Difference = {
   kind: "difference",
   id: "a",
@@ -172,7 +174,7 @@ test("new values keep the controls; another method brings its own", () => {
 
 test("a difference is told in pixels and in IoU", () => {
   panel.show(form({ ratio: 2 }));
-  panel.compare({ pinned: false, values: DEFAULTS });
+  panel.compare({ ...REFERENCE, pinned: false });
   panel.difference(FOUND);
   expect(byId("difference-of")?.textContent).toBe("Against the former options: ratio 1.4 → 2");
   expect(byId("added")?.textContent).toBe("12\u2009345 px");
@@ -188,13 +190,21 @@ test("a difference is told in pixels and in IoU", () => {
 test("options can be pinned to compare with", () => {
   panel.show(form());
   byId("options-pin")?.click();
-  panel.compare({ pinned: true, values: DEFAULTS });
+  panel.compare({ ...REFERENCE, pinned: true });
   expect(byId("options-pin")?.getAttribute("aria-pressed")).toBe("true");
   expect(byId("difference-of")?.textContent).toContain("the same options");
   panel.show(form({ crop: false }));
   expect(byId("difference-of")?.textContent).toContain("against A: crop True → False");
   byId("options-pin")?.click();
   expect(pinned).toEqual([true, false]);
+});
+
+test("another method can be pinned", () => {
+  panel.show(form());
+  panel.compare({ pinned: true, method: "ritm", title: "RITM (ICIP 2022)", values: {} });
+  expect(byId("difference-of")?.textContent).toBe(
+    "FocalClick (CVPR 2022) against A: RITM (ICIP 2022)",
+  );
 });
 
 test("the difference on the picture can be hidden", () => {

@@ -32,7 +32,8 @@ const get = (id: string): HTMLElement => {
   return found;
 };
 const canvas = (): HTMLCanvasElement => get("canvas") as HTMLCanvasElement;
-const settle = (): Promise<void> => new Promise((done) => setTimeout(done, 40));
+/** Messages are taken one after another, whenever the page comes to it. */
+const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 5000 });
 
 beforeEach(async () => {
   vi.stubGlobal("Path2D", NoPath);
@@ -56,7 +57,8 @@ beforeEach(async () => {
       buffers.map((buffer) => new DataView(bytes(buffer).buffer)),
     );
   }
-  await settle();
+  const root = host.querySelector<HTMLElement>(".iseg-widget");
+  await until(() => expect(root?.dataset).toMatchObject({ state: "idle", revision: "0" }));
 });
 afterEach(() => {
   close();
@@ -320,6 +322,71 @@ describe("polygon", () => {
   });
 });
 
+describe("scissors", () => {
+  const wire = (corners: number[], id = model.sent.at(-1)?.id): void => {
+    model.reply({ kind: "wire", id, corners });
+  };
+  const wires = () => sent().filter(({ kind }) => kind === "wire");
+
+  beforeEach(() => key("O", { shiftKey: true }));
+
+  it("ask for the line between corners and send the outline when all are there", async () => {
+    click(2, 2);
+    expect(sent()).toEqual([]);
+    click(9, 2);
+    expect(last()).toEqual({ kind: "wire", x0: 2, y0: 2, x1: 9, y1: 2 });
+    wire([2, 2, 5, 4, 9, 2]);
+    click(9, 9);
+    wire([9, 2, 9, 9]);
+    key("Enter");
+    expect(last()).toEqual({ kind: "wire", x0: 9, y0: 9, x1: 2, y1: 2 });
+    wire([9, 9, 3, 8, 2, 2]);
+    const corners = [2, 2, 5, 4, 9, 2, 9, 9, 3, 8];
+    await until(() => expect(last()).toEqual({ kind: "polygon", corners, erase: false }));
+  });
+
+  it("ask for the line to the pointer one question at a time", async () => {
+    click(2, 2);
+    pointer("pointermove", 4, 4);
+    pointer("pointermove", 5, 5);
+    pointer("pointermove", 6, 6);
+    expect(wires()).toHaveLength(1);
+    wire([2, 2, 4, 4]);
+    await until(() => {
+      pointer("pointermove", 7, 7);
+      expect(last()).toMatchObject({ x1: 7, y1: 7 });
+    });
+  });
+
+  it("a refused line stays straight", async () => {
+    click(2, 2);
+    for (const [x, y] of [
+      [9, 2],
+      [9, 9],
+    ] as const) {
+      click(x, y);
+      wire([x, y, x, y]);
+    }
+    key("Enter");
+    const { id } = model.sent.at(-1) ?? {};
+    model.reply({ kind: "error", id, ids: [id], title: "No line", message: "none" });
+    await until(() => expect(last()).toMatchObject({ kind: "polygon" }));
+  });
+
+  it("Backspace takes a corner back and Escape all of them", () => {
+    click(2, 2);
+    click(9, 2);
+    click(9, 9);
+    key("Backspace");
+    click(5, 9);
+    expect(last()).toEqual({ kind: "wire", x0: 9, y0: 2, x1: 5, y1: 9 });
+    key("Escape");
+    const count = sent().length;
+    key("Enter");
+    expect(sent()).toHaveLength(count);
+  });
+});
+
 describe("fill", () => {
   it("sends the pixel, not one outside", () => {
     get("fill").click();
@@ -338,7 +405,7 @@ describe("clicks that are there", () => {
   ];
   beforeEach(async () => {
     model.reply(result({ clicks }));
-    await settle();
+    await until(() => expect(get("facts").textContent).toContain("2 clicks"));
   });
 
   it("a drag moves one by as much as the pointer", () => {

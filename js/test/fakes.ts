@@ -1,17 +1,8 @@
 import type { Model, Traits } from "../src/model";
 import type { ObjectEntry } from "../src/protocol";
-import type { Modes } from "../src/store/state";
+import { PLAIN } from "../src/store/state";
 
-export const MODES: Modes = {
-  loupe: false,
-  loupe_zoom: 4,
-  pixel_grid: true,
-  contour_width: 1.5,
-  mask_display: "both",
-  background: "shown",
-  invert: false,
-  side_by_side: false,
-};
+export const MODES = PLAIN;
 
 /** A model as a notebook host hands it over, with the kernel's end in the test's hands. */
 export class FakeModel implements Model {
@@ -30,6 +21,8 @@ export class FakeModel implements Model {
     options: null,
     image_size: [20, 12],
     height: null,
+    reactive: false,
+    answered: 0,
     tool: "positive",
     opacity: 0.5,
     show_mask: true,

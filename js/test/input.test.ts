@@ -122,6 +122,17 @@ describe("touch", () => {
   });
 });
 
+it("a drag goes through all places between two frames", () => {
+  const drag = { move: vi.fn(), drop: vi.fn(), cancel: vi.fn() };
+  actions.grab.mockReturnValueOnce(drag);
+  pointer("pointerdown", 10, 10);
+  const places = [12, 15, 19].map((x) => new PointerEvent("pointermove", { clientX: x }));
+  const event = new PointerEvent("pointermove", { clientX: 19, pointerId: 1 });
+  Object.defineProperty(event, "getCoalescedEvents", { value: () => places });
+  canvas.dispatchEvent(event);
+  expect(drag.move.mock.calls.map(([at]) => at.x)).toEqual([12, 15, 19]);
+});
+
 describe("a hand beside a pen", () => {
   const finger = (id: number) => ({ pointerType: "touch", pointerId: id });
   const pen = { pointerType: "pen", pointerId: 9 };
@@ -143,6 +154,15 @@ describe("a hand beside a pen", () => {
     expect(actions.click).not.toHaveBeenCalled();
     expect(actions.pan).not.toHaveBeenCalled();
     expect(actions.zoom).not.toHaveBeenCalled();
+  });
+
+  it("that touches at two places does not zoom while the pen writes", () => {
+    pointer("pointerdown", 30, 40, pen);
+    pointer("pointerdown", 100, 100, finger(1));
+    pointer("pointerdown", 200, 100, finger(2));
+    pointer("pointermove", 300, 100, finger(2));
+    expect(actions.zoom).not.toHaveBeenCalled();
+    expect(actions.pan).not.toHaveBeenCalled();
   });
 
   it("that lay there before the pen came gives up its stroke", () => {

@@ -65,7 +65,7 @@ function frame(fields: Partial<StepMask>): StepMask {
     count: 2,
     clicks: [{ x: 1, y: 2, positive: true }],
     new: 1,
-    edited: false,
+    what: "clicks",
     grid: [4, 4],
     area: 3,
     iou: null,
@@ -147,7 +147,7 @@ test("the bar tells where it is", () => {
   player.seek(1);
   bar.update(frame({ iou: 0.5 }));
   expect(byId("replay-text").textContent).toBe("Step 1 of 2  ·  positive click  ·  IoU 0.500");
-  bar.update(frame({ edited: true, new: 0 }));
+  bar.update(frame({ what: "edit", new: 0 }));
   expect(byId("replay-text").textContent).toContain("drawn by hand");
   // The picture of another step is on its way.
   bar.update(frame({ index: 2 }));

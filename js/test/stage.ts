@@ -25,6 +25,23 @@ const context = new Proxy(
 
 export const settle = (): Promise<void> => new Promise((done) => setTimeout(done, 100));
 
+/** Make a page that has no pixels look as if it had. */
+export function stubPage(): void {
+  vi.stubGlobal("Path2D", NoPath);
+  vi.stubGlobal("ImageData", class {});
+  vi.stubGlobal("createImageBitmap", async () => ({ close: () => undefined }));
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(
+    context as unknown as RenderingContext & null,
+  );
+  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
+  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(240);
+}
+
+export function unstubPage(): void {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+}
+
 export class Stage {
   readonly model = new FakeModel();
   readonly host = document.createElement("div");
@@ -32,14 +49,7 @@ export class Stage {
   #rev = 0;
 
   constructor() {
-    vi.stubGlobal("Path2D", NoPath);
-    vi.stubGlobal("ImageData", class {});
-    vi.stubGlobal("createImageBitmap", async () => ({ close: () => undefined }));
-    vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(
-      context as unknown as RenderingContext & null,
-    );
-    vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
-    vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(240);
+    stubPage();
     document.body.append(this.host);
     this.#close = widget.render({ model: this.model, el: this.host });
   }
@@ -72,8 +82,7 @@ export class Stage {
   close(): void {
     this.#close();
     this.host.remove();
-    vi.restoreAllMocks();
-    vi.unstubAllGlobals();
+    unstubPage();
   }
 
   get canvas(): HTMLCanvasElement {

@@ -150,6 +150,21 @@ describe("the slider", () => {
     expect(sent.at(-1)).toEqual({ kind: "threshold", value: 0.3 });
   });
 
+  it("keys that follow each other are one change", async () => {
+    run("threshold");
+    await soft([0, 100, 200, 255]);
+    vi.useFakeTimers();
+    for (const value of ["0.51", "0.52", "0.53"]) {
+      slider().dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+      move(value, "input");
+      move(value, "change");
+    }
+    expect(sent).toHaveLength(1);
+    vi.advanceTimersByTime(1000);
+    vi.useRealTimers();
+    expect(sent.slice(1)).toEqual([{ kind: "threshold", value: 0.53 }]);
+  });
+
   it("a reply to another view's question is left alone", async () => {
     run("threshold");
     const reply = { kind: "soft", id: "other.1", box: [0, 0, 1, 1], size: [1, 1], threshold: 0.5 };

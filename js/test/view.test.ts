@@ -75,6 +75,8 @@ const settle = (): Promise<void> => new Promise((done) => setTimeout(done, 100))
 async function opened(): Promise<void> {
   const end = replies.findIndex(({ content }) => content.kind === "result");
   await deliver(0, end + 1);
+  // The first time takes longer: modules and streams are cold.
+  await vi.waitFor(() => expect(root().dataset.revision).toBe("0"));
 }
 
 function press(x: number, y: number, init: PointerEventInit = {}): void {

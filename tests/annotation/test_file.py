@@ -89,6 +89,17 @@ class TestRoundTrip:
         loaded.undo()
         assert not loaded.unsaved
 
+    def test_boxes_and_thresholds_come_back(self, tmp_path: Path):
+        annotation = Annotation(picture(), DISKS)
+        annotation.add_object()
+        annotation.act(lambda session: session.box(4, 3, 16, 14), name="box")
+        annotation.act(lambda session: session.threshold(0.25), name="threshold")
+        annotation.click(18, 10)
+        loaded = Annotation.load(annotation.save(tmp_path / "b.json"), picture(), DISKS)
+        assert loaded.session(1).log() == annotation.session(1).log()
+        assert visible(loaded) == visible(annotation)
+        assert loaded.session(1).groups == (1, 0, 1)
+
     def test_ids_are_not_reused(self, path: Path):
         assert Annotation.load(path, picture()).add_object() == 5
 
@@ -251,6 +262,8 @@ class TestRefused:
             (lambda d: d["objects"][1]["log"]["actions"][0]["clicks"].clear(), "without clicks"),
             (lambda d: d["objects"][1]["log"]["actions"][0]["clicks"][0].update(x=99), "outside"),
             (lambda d: d["objects"][1]["log"]["actions"][2]["edit"].update(counts=[]), "sum to"),
+            (lambda d: d["objects"][1]["log"]["actions"][0].update(box=[0, 0, 999, 9]), "does not"),
+            (lambda d: d["objects"][1]["log"]["actions"].append({"threshold": 7}), "between 0"),
             (lambda d: d["objects"][1]["log"]["initial_mask"].update(counts=[]), "sum to"),
         ],
     )

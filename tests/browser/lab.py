@@ -25,10 +25,10 @@ from typing import Any, TypeVar
 import numpy as np
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from numpy.typing import NDArray
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
 
 from tests.browser import chromium
-from tests.browser.widget import Widget
+from tests.browser.widget import Comparison, Widget
 
 FLAGS = [
     "--no-sandbox",
@@ -47,17 +47,18 @@ T = TypeVar("T")
 # ------------------------------------------------------------------------------------------ server
 @dataclass(frozen=True)
 class Lab:
-    """A running server and the folder it was given."""
+    """A running server and the folder it was given; ``place``: the notebooks' address."""
 
     url: str
     token: str
     folder: Path
     log: Path
     runtime: Path
+    place: str = "lab/tree"
 
     def address(self, notebook: str) -> str:
         """Page address of a notebook in the server's folder."""
-        return f"{self.url}lab/tree/{notebook}?reset&token={self.token}"
+        return f"{self.url}{self.place}/{notebook}?reset&token={self.token}"
 
     def sessions(self) -> list[dict[str, Any]]:
         """Kernel sessions that are open now."""
@@ -69,13 +70,13 @@ class Lab:
         return sessions
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _settings(home: Path) -> dict[str, str]:
+def settings(home: Path) -> dict[str, str]:
     """Folders of the server's own, so that neither reads nor changes what the person has."""
     names = {
         "JUPYTER_CONFIG_DIR": "config",
@@ -96,21 +97,24 @@ def _settings(home: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serve(notebooks: list[Path], home: Path) -> Iterator[Lab]:
-    """Run JupyterLab on copies of the notebooks, in ``home``, on a free port."""
+def serve(notebooks: list[Path], home: Path, *, app: str = "jupyterlab") -> Iterator[Lab]:
+    """Run JupyterLab on copies of the notebooks, in ``home``, on a free port.
+
+    ``app="notebook"`` runs Notebook 7 instead.
+    """
     folder = home / "notebooks"
     folder.mkdir(parents=True)
     for notebook in notebooks:
         shutil.copy(notebook, folder)
-    environment = os.environ | _settings(home)
+    environment = os.environ | settings(home)
     token = secrets.token_hex(16)
     log = home / "jupyterlab.log"
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *(sys.executable, "-m", app, "--no-browser", "--allow-root"),
         "--expose-app-in-browser",
         "--LabApp.extension_manager=readonly",
         "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={_free_port()}",
+        f"--ServerApp.port={free_port()}",
         "--ServerApp.port_retries=50",
         f"--ServerApp.root_dir={folder}",
         "--ServerApp.terminals_enabled=False",
@@ -122,14 +126,21 @@ def serve(notebooks: list[Path], home: Path) -> Iterator[Lab]:
         )
     try:
         runtime = home / "runtime"
-        yield Lab(_wait_for_server(server, runtime, log), token, folder, log, runtime)
+        url = _wait_for_server(server, runtime, log)
+        place = "lab/tree" if app == "jupyterlab" else "notebooks"
+        yield Lab(url, token, folder, log, runtime, place)
     finally:
-        server.send_signal(signal.SIGTERM)  # the server ends its kernels
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()  # kernels notice that their parent is gone
-            server.wait()
+        stop(server)
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """End a server; it ends its kernels."""
+    server.send_signal(signal.SIGTERM)
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()  # kernels notice that their parent is gone
+        server.wait()
 
 
 def _wait_for_server(server: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
@@ -142,7 +153,7 @@ def _wait_for_server(server: subprocess.Popen[bytes], runtime: Path, log: Path) 
             with urllib.request.urlopen(f"{url}api", timeout=10):
                 return url
         time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-4000:]}")
+    raise RuntimeError(f"the server did not start:\n{log.read_text()[-4000:]}")
 
 
 # ----------------------------------------------------------------------------------------- browser
@@ -333,6 +344,18 @@ class Notebook:
 
     def widget(self, index: int = 0) -> Widget:
         """The ``index``-th segmentation widget of the notebook, in view and idle."""
+        widget = Widget(self, self._show(index))
+        widget.wait()
+        return widget
+
+    def comparison(self, index: int = 0) -> Comparison:
+        """The ``index``-th widget of the notebook, which is a comparison, in view and idle."""
+        comparison = Comparison(self, self._show(index))
+        comparison.wait()
+        return comparison
+
+    def _show(self, index: int) -> Locator:
+        """Bring the ``index``-th output with a widget into view."""
         self.page.evaluate(  # Lab keeps cells that are out of view out of the page
             """async index => {
                 const type = 'application/vnd.jupyter.widget-view+json';
@@ -348,9 +371,7 @@ class Notebook:
             index,
         )
         cell = self.page.locator(".jp-Notebook .jp-Cell.jp-mod-active")
-        widget = Widget(self, cell.locator(".iseg-widget"))
-        widget.wait()
-        return widget
+        return cell.locator(".iseg-widget")
 
     def record(self, folder: Path) -> None:
         """Leave what there is to see: a screenshot, the page's console and the server's log."""

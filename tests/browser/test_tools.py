@@ -114,6 +114,25 @@ def test_brush_eraser_lasso_polygon_and_fill_draw_what_the_mouse_drew(hand: Hand
         assert np.array_equal(hand.answered(lambda: hand.widget.key("u")), expected)
 
 
+def test_scissors_cling_to_edges(hand: Hand) -> None:
+    """Around the hair and face of the astronaut, with corners a few pixels beside the edge."""
+    hand.choose("scissors")
+    around = [(160, 75), (225, 15), (300, 70), (290, 130), (225, 185), (172, 125)]
+
+    def outline() -> None:
+        for x, y in around:
+            hand.mouse.move(*hand.widget.position(x, y), steps=3)
+            hand.notebook.page.wait_for_timeout(300)
+            hand.mouse.click(*hand.widget.position(x, y))
+        hand.notebook.page.keyboard.press("Enter")
+
+    mask = hand.answered(outline)
+    straight = strokes.polygon(np.zeros(SHAPE, bool), around)
+    assert 0.6 < iou(mask, straight) < 0.995
+    assert hand.notebook.kernel.value("w.annotation.undo_name") == "outline"
+    assert hand.notebook.kernel.value("len(w.clicks)") == 0
+
+
 def test_the_threshold_is_tried_in_the_page_and_sent_when_let_go(hand: Hand) -> None:
     hand.answered(lambda: hand.widget.press(200, 260))
     inferences = hand.widget.root.get_attribute("data-inferences")

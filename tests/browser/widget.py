@@ -16,13 +16,23 @@ if TYPE_CHECKING:
 
 
 class Widget:
-    """The widget's elements and the data attributes that they carry for tests."""
+    """The widget's elements and the data attributes that they carry for tests.
 
-    def __init__(self, notebook: Notebook, root: Locator) -> None:
-        self.notebook = notebook
-        self.page = notebook.page
+    ``notebook`` is where it lies, or ``None`` outside of JupyterLab.
+    """
+
+    def __init__(self, notebook: Notebook | None, root: Locator) -> None:
+        self._notebook = notebook
+        self.page = root.page
         self.root = root
         self.canvas = root.get_by_test_id("iseg-canvas")
+
+    @property
+    def notebook(self) -> Notebook:
+        """The notebook of JupyterLab or Notebook 7."""
+        if self._notebook is None:
+            raise RuntimeError("the widget lies in no notebook")
+        return self._notebook
 
     # ------------------------------------------------------------------ state
     def state(self) -> str:
@@ -95,6 +105,27 @@ class Widget:
         self.canvas.focus()
         self.page.keyboard.press(key)
 
+    def has_focus(self) -> bool:
+        """Whether the focus is somewhere in the widget."""
+        inside: bool = self.root.evaluate("root => root.contains(document.activeElement)")
+        return inside
+
+    # ------------------------------------------------------------- side panels
+    def sides(self) -> list[str]:
+        """Ids of the panels beside the picture."""
+        names: list[str] = self.root.evaluate(
+            """root => [...root.querySelectorAll(".iseg-panel[data-testid]")]
+                .map(panel => panel.dataset.testid.replace(/^iseg-(.*)-panel$/, "$1"))"""
+        )
+        return names
+
+    def open_side(self, name: str) -> None:
+        """Open one of them."""
+        panel = self.root.get_by_test_id(f"iseg-{name}-panel")
+        if not panel.is_visible():
+            self.root.get_by_test_id(f"iseg-{name}-toggle").click()
+            panel.wait_for(state="visible")
+
     # ---------------------------------------------------------------- picture
     def picture(self) -> NDArray[np.uint8]:
         """Screenshot of the canvas, ``(height, width, 3)`` in device pixels, without the mouse."""
@@ -114,3 +145,15 @@ class Widget:
         page_x, page_y = self.position(x, y)
         column, row = round(page_x - box["x"]), round(page_y - box["y"])
         return picture[row - radius : row + radius + 1, column - radius : column + radius + 1]
+
+
+class Comparison(Widget):
+    """A comparison, as seen by the mouse over one of its panes (the agreement is the last)."""
+
+    def __init__(self, notebook: Notebook, root: Locator, pane: int = 0) -> None:
+        super().__init__(notebook, root)
+        self.canvas = root.get_by_test_id("iseg-canvas").nth(pane)
+
+    def pane(self, number: int) -> Comparison:
+        """The same comparison with the mouse over another pane."""
+        return Comparison(self.notebook, self.root, number)

@@ -239,6 +239,23 @@ def test_a_box_leaves_what_lies_outside_of_it(method: Method, image: NDArray[np.
     assert (kept == drawn).all()
 
 
+def test_a_small_box_is_looked_at_closely(method: Method):
+    """By the method's own crop, or else by the target crop; a click sees the whole picture."""
+    picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    box = (400, 100, 440, 130)
+    step = Session(method, picture).box(*box)
+    around = [
+        view.box
+        for view in step.views
+        if view.box[0] <= box[0]
+        and view.box[1] <= box[1]
+        and view.box[2] >= box[2]
+        and view.box[3] >= box[3]
+    ]
+    areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in around]
+    assert min(areas) <= 0.25 * picture.shape[0] * picture.shape[1]
+
+
 def test_another_threshold_asks_no_network(
     method: Method, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ):

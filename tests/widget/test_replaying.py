@@ -45,7 +45,7 @@ def test_frames_are_the_steps_and_nobody_is_asked(session: Session) -> None:
         assert found.count == 3
     assert [len(found.clicks) for found in frames] == [0, 1, 3, 3]
     assert [found.new for found in frames] == [0, 1, 2, 0]
-    assert [found.edited for found in frames] == [False, False, False, True]
+    assert [found.what for found in frames] == ["start", "clicks", "clicks", "edit"]
     assert [found.iou for found in frames] == [None, *(step.iou for step in session.steps)]
     assert frames[0].seconds is None
     assert frames[1].seconds == 0.004

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,19 @@ def test_a_figure_shows_the_latest_step(clicked: Clicked) -> None:
     texts = [text.get_text() for text in made.texts]
     assert "Two disks" in texts
     assert "Focus crop" in texts
+
+
+def test_a_figure_has_what_the_method_records(clicked: Clicked) -> None:
+    class Recording(Disks):
+        def step(self, *arguments: Any, trace: bool = False) -> Any:
+            state, step = super().step(*arguments)
+            recorded = {"heat_map": np.eye(9, dtype=np.float32)} if trace else {}
+            return state, replace(step, trace=recorded)
+
+    widget, _, _ = clicked(method=Recording())
+    assert not widget.session.step.trace
+    texts = [text.get_text() for text in widget.figure().texts]
+    assert "Heat map" in texts
 
 
 def test_there_is_no_figure_of_nothing(make: Make) -> None:

@@ -112,6 +112,17 @@ def test_drawing_needs_no_method(page: Page, method: Disks, widget: Segmentation
     assert names[-3:] == ["brush", "cut out", "fill"]
 
 
+def test_all_holes_are_filled(widget: SegmentationWidget) -> None:
+    widget.brush([(10, 10)], 6)
+    whole = widget.mask
+    widget.brush([(8, 10)], 1, erase=True)
+    widget.brush([(12, 10)], 0, erase=True)
+    widget.fill_holes(largest=1)
+    assert (whole & ~widget.mask).sum() == 5
+    widget.fill_holes()
+    assert (widget.mask == whole).all()
+
+
 def test_what_was_drawn_stays_after_later_clicks(widget: SegmentationWidget) -> None:
     widget.brush([(35, 25)], 2)
     widget.click(10, 10)

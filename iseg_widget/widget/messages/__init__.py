@@ -60,6 +60,7 @@ from iseg_widget.widget.messages import explain as explain
 from iseg_widget.widget.messages import objects as objects
 from iseg_widget.widget.messages import replay as replay
 from iseg_widget.widget.messages import tiles as tiles
+from iseg_widget.widget.messages import timing as timing
 from iseg_widget.widget.messages import tools as tools
 from iseg_widget.widget.messages.base import Box, Message, ProtocolError, Reply, Request, parse
 from iseg_widget.widget.messages.core import (

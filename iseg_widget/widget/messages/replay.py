@@ -8,6 +8,7 @@ from iseg_widget.clicks import Click
 from iseg_widget.protocol import View
 from iseg_widget.widget.messages.base import Reply, Request, is_count, request
 from iseg_widget.widget.messages.known import REQUESTS
+from iseg_widget.widget.replaying import What
 
 
 @request(REQUESTS, index=is_count)
@@ -32,7 +33,7 @@ class StepMask(Reply):
     count: int
     clicks: tuple[Click, ...]
     new: int
-    edited: bool
+    what: What
     grid: tuple[int, int]
     area: int
     iou: float | None

@@ -133,6 +133,27 @@ class AskSoft(Request):
     side: int
 
 
+@request(REQUESTS, x0=is_number, y0=is_number, x1=is_number, y1=is_number)
+@dataclass(frozen=True, kw_only=True)
+class AskWire(Request):
+    """Ask for the line along edges between two points."""
+
+    kind = "wire"
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wire(Reply):
+    """A line along edges, with the points that were asked for at its ends."""
+
+    kind = "wire"
+    id: str
+    corners: tuple[float, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Soft(Reply):
     """The last probability of the active object's mask.

@@ -4,5 +4,6 @@ import "./ablation";
 import "./explain";
 import "./objects";
 import "./tiles";
+import "./timing";
 import "./tools";
 import "./replay";

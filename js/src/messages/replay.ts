@@ -5,7 +5,6 @@ import {
   isClick,
   isCount,
   isEvery,
-  isFlag,
   isNumberOrNull,
   isPair,
   isText,
@@ -13,6 +12,11 @@ import {
   registerReply,
   type ViewBox,
 } from "../protocol";
+
+const WHAT: readonly unknown[] = ["start", "clicks", "box", "edit", "threshold"];
+
+/** What the step was; `start`: there was none yet. */
+export type What = "start" | "clicks" | "box" | "edit" | "threshold";
 
 export interface StepMask {
   kind: "step_mask";
@@ -23,8 +27,7 @@ export interface StepMask {
   /** All clicks until then; the last `new` of them came with this step. */
   clicks: ClickData[];
   new: number;
-  /** Whether the step was a manual edit. */
-  edited: boolean;
+  what: What;
   grid: [number, number];
   area: number;
   iou: number | null;
@@ -47,7 +50,7 @@ registerReply("step_mask", {
   count: isCount,
   clicks: isEvery(isClick),
   new: isCount,
-  edited: isFlag,
+  what: (value) => WHAT.includes(value),
   grid: isPair(isCount),
   area: isCount,
   iou: isNumberOrNull,

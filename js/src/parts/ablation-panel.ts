@@ -16,6 +16,9 @@ export interface AblationActions {
 /** What a difference is taken against. */
 export interface Reference {
   pinned: boolean;
+  method: string;
+  /** The method's name for people. */
+  title: string;
   values: OptionValues;
 }
 
@@ -29,7 +32,7 @@ export class AblationPanel {
   readonly element: HTMLElement;
   readonly #actions: AblationActions;
   readonly #title = make("strong", { class: "iseg-method", "data-testid": "iseg-options-method" });
-  readonly #list = make("div", { class: "iseg-options", "data-testid": "iseg-options-list" });
+  readonly #list = make("div", { class: "iseg-option-list", "data-testid": "iseg-options-list" });
   readonly #general = make("p", { class: "iseg-problem", role: "alert", hidden: "" });
   readonly #resetAll: HTMLButtonElement;
   readonly #copy: HTMLButtonElement;
@@ -139,6 +142,10 @@ export class AblationPanel {
       against.append("Change an option: the clicks are replayed, and what changes shows here.");
       return;
     }
+    if (this.#form !== null && reference.method !== this.#form.method) {
+      against.append(`${this.#form.title} against A: ${reference.title}`);
+      return;
+    }
     const [then, now] = [reference.values, this.#form?.values ?? {}];
     const changes = Object.keys(now).filter((name) => then[name] !== now[name]);
     against.append(pinned ? "Present options (B) against A: " : "Against the former options: ");
@@ -208,7 +215,7 @@ export class AblationPanel {
 }
 
 function fact(colour: string | null, name: string, value: string, id: string): HTMLElement {
-  const swatch = colour === null ? [] : [make("span", { class: "iseg-swatch" })];
+  const swatch = colour === null ? [] : [make("span", { class: "iseg-key-colour" })];
   for (const node of swatch) node.style.backgroundColor = colour ?? "";
   return make(
     "div",

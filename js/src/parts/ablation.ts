@@ -15,8 +15,11 @@ const ICON = "M2.5 4.5h6M12.5 4.5h1M2.5 11.5h1M7.5 11.5h6M10.5 2.5v4M5.5 9.5v4";
 /** A method with options. */
 interface Setting {
   method: string;
+  title: string;
   values: OptionValues;
 }
+
+const settingOf = ({ method, title, values }: OptionsForm): Setting => ({ method, title, values });
 
 export function ablation(host: Host): Part {
   const { panel, store, model } = host;
@@ -42,9 +45,7 @@ export function ablation(host: Host): Part {
   };
   const compare = (): void => {
     const reference = pinned ?? former;
-    options.compare(
-      reference === null ? null : { pinned: pinned !== null, values: reference.values },
-    );
+    options.compare(reference === null ? null : { pinned: pinned !== null, ...reference });
   };
   const askForm = (): void => {
     formId = host.send({ kind: "options_form" });
@@ -57,7 +58,8 @@ export function ablation(host: Host): Part {
       return;
     }
     options.busy(true);
-    asked = host.send({ kind: "difference", ...reference });
+    const { method, values } = reference;
+    asked = host.send({ kind: "difference", method, values });
   };
   const hasSteps = (): boolean => {
     const { clicks, pending } = store.state;
@@ -65,19 +67,19 @@ export function ablation(host: Host): Part {
   };
   const apply = (values: OptionValues): void => {
     if (form === null) return;
-    const setting = { method: form.method, values };
-    const id = host.send({ kind: "check_options", ...setting });
-    checking = { id, setting };
+    const { method, title } = form;
+    const id = host.send({ kind: "check_options", method, values });
+    checking = { id, setting: { method, title, values } };
   };
   const take = (setting: Setting): void => {
-    if (form !== null) former = { method: form.method, values: form.values };
+    if (form !== null) former = settingOf(form);
     changing = host.send({ kind: "method", name: setting.method, options: setting.values });
     askDifference();
   };
   const options = new AblationPanel({
     apply,
     pin: (on) => {
-      pinned = on && form !== null ? { method: form.method, values: form.values } : null;
+      pinned = on && form !== null ? settingOf(form) : null;
       former = null;
       compare();
       askDifference();

@@ -2,12 +2,12 @@
 
 import { icon } from "../icons";
 import { reveal, toImage } from "../viewport";
-import type { Host, Part, Tool } from "./part";
+import type { Basics, Part, Tool } from "./part";
 
 /** Screen pixels that an arrow key moves the crosshair. */
 const STEP = 8;
 
-export function clicks(host: Host): Part {
+export function clicks(host: Basics): Part {
   const { store } = host;
   const tool = (id: "positive" | "negative", name: string, title: string): Tool => ({
     id,

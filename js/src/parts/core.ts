@@ -1,12 +1,12 @@
 /** What every widget has: history, view, mask, help. */
 
 import * as viewport from "../viewport";
-import type { Host, Part } from "./part";
+import type { Basics, Part } from "./part";
 
 const OPACITY_STEP = 0.1;
 const ZOOM_STEP = 1.4;
 
-export function core(host: Host): Part {
+export function core(host: Basics): Part {
   const { store } = host;
   const middle = (): viewport.Point => ({ x: host.size().width / 2, y: host.size().height / 2 });
   const zoom = (scale: number): void => {

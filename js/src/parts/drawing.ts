@@ -281,7 +281,7 @@ class Drawing {
       this.#send({ kind: "brush", corners: line, radius, erase: shape.negative }, shape);
     } else if (shape.kind === "scribble") {
       this.#send({ kind: "scribble", corners: line, positive: !shape.negative }, shape);
-    } else if (line.length >= 6) {
+    } else if (moved && line.length >= 6) {
       this.#send({ kind: "polygon", corners: line, erase: shape.negative }, shape);
     }
     this.#host.redraw();

@@ -14,7 +14,7 @@ import { ViewsPanel } from "./views-panel";
 /** So long nothing else has to be asked for before the method is asked to explain a step. */
 const PATIENCE = 150;
 
-const ICON = "M8 2 14 5 8 8 2 5ZM2 8l6 3 6-3M2 11l6 3 6-3";
+const ICON = "M2.5 3h11v10h-11ZM2.5 8h11M6.2 3v10M9.8 3v10";
 
 export function explain(host: Host): Part {
   const { store, panel } = host;

@@ -9,13 +9,17 @@ import { history } from "./history";
 import { moving } from "./moving";
 import { objects } from "./objects";
 import type { MakePart } from "./part";
+import { reactive } from "./reactive";
 import { replay } from "./replay";
+import { scissors } from "./scissors";
 import { threshold } from "./threshold";
+import { timing } from "./timing";
 import { viewModes } from "./view-modes";
 
 export const PARTS: readonly MakePart[] = [
   clicks,
   drawing,
+  scissors,
   moving,
   core,
   threshold,
@@ -25,4 +29,6 @@ export const PARTS: readonly MakePart[] = [
   explain,
   ablation,
   replay,
+  reactive,
+  timing,
 ];

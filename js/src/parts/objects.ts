@@ -21,7 +21,8 @@ class Objects implements Part {
   readonly #host: Host;
   readonly #list = element("ul", {
     class: "iseg-objects",
-    role: "listbox",
+    // Not a listbox: its options may hold no buttons.
+    role: "grid",
     "aria-label": "Objects, the upper ones first",
     "aria-multiselectable": "true",
     "data-testid": "iseg-objects-list",
@@ -243,7 +244,7 @@ class Objects implements Part {
       "li",
       {
         class: "iseg-object",
-        role: "option",
+        role: "row",
         tabindex:
           active || (state.active === null && entry.id === state.objects.at(-1)?.id) ? "0" : "-1",
         "aria-selected": String(active || this.#marked.has(entry.id)),
@@ -251,11 +252,13 @@ class Objects implements Part {
         "data-lm-suppress-shortcuts": "true",
         "data-testid": "iseg-object",
       },
-      colour,
-      this.#name(entry),
-      element("span", { class: "iseg-object-area" }, `${entry.area} px`),
-      this.#flag(entry, "visible", entry.visible, entry.visible ? "Hide" : "Show"),
-      this.#flag(entry, "locked", entry.locked, entry.locked ? "Unlock" : "Lock"),
+      ...[
+        colour,
+        this.#name(entry),
+        element("span", { class: "iseg-object-area" }, `${entry.area} px`),
+        this.#flag(entry, "visible", entry.visible, entry.visible ? "Hide" : "Show"),
+        this.#flag(entry, "locked", entry.locked, entry.locked ? "Unlock" : "Lock"),
+      ].map((cell) => element("span", { class: "iseg-cell", role: "gridcell" }, cell)),
     );
     if (active) row.dataset.active = "true";
     row.addEventListener("click", (event) => {

@@ -52,7 +52,7 @@ export function drawLegend(legend: Legend | null): HTMLElement | null {
   if (legend === null) return null;
   if (legend.kind === "inks") {
     const items = legend.inks.map(([colour, meaning]) => {
-      const swatch = make("span", { class: "iseg-swatch" });
+      const swatch = make("span", { class: "iseg-key-colour" });
       swatch.style.backgroundColor = colour;
       return make("span", { class: "iseg-ink" }, swatch, meaning);
     });

@@ -81,4 +81,10 @@ export interface Host {
   run(command: string): void;
 }
 
+/** What the parts `clicks` and `core` use: a comparison has them as well. */
+export type Basics = Pick<
+  Host,
+  "store" | "send" | "click" | "setTrait" | "viewport" | "show" | "size"
+>;
+
 export type MakePart = (host: Host) => Part;

@@ -118,7 +118,9 @@ function said(index: number | null, count: number, frame: StepMask | null): stri
   const words = [`Step ${index} of ${count}`];
   if (frame !== null && frame.index === index) {
     const last = frame.clicks.at(-1);
-    if (frame.edited) words.push("drawn by hand");
+    if (frame.what === "edit") words.push("drawn by hand");
+    else if (frame.what === "threshold") words.push("threshold");
+    else if (frame.what === "box") words.push("box");
     else if (frame.new > 1) words.push(`${frame.new} clicks`);
     else if (last !== undefined) words.push(last.positive ? "positive click" : "negative click");
     if (frame.iou !== null) words.push(`IoU ${frame.iou.toFixed(3)}`);

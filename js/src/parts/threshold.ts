@@ -10,6 +10,8 @@ import type { Host, Part } from "./part";
 
 /** Longest side of the probability that is asked for: finer than a screen shows it. */
 const SIDE = 1024;
+/** Milliseconds after the last key until a threshold chosen by keys is sent. */
+const SETTLED = 300;
 /** Values are 254 times the probability. */
 const LEVELS = 254;
 
@@ -39,6 +41,8 @@ class ThresholdPanel {
   /** Revision of the result whose probability is known or asked for. */
   #rev = -1;
   #sent: string | null = null;
+  #keyed = false;
+  #timer = 0;
 
   constructor(host: Host) {
     this.#host = host;
@@ -56,7 +60,18 @@ class ThresholdPanel {
       "data-testid": "iseg-threshold",
     });
     this.#slider.addEventListener("input", () => this.#try());
-    this.#slider.addEventListener("change", () => this.#commit());
+    this.#slider.addEventListener("keydown", () => {
+      this.#keyed = true;
+    });
+    this.#slider.addEventListener("pointerdown", () => {
+      this.#keyed = false;
+    });
+    this.#slider.addEventListener("change", () => {
+      window.clearTimeout(this.#timer);
+      // Every key is a change: those that follow each other are one.
+      if (this.#keyed) this.#timer = window.setTimeout(() => this.#commit(), SETTLED);
+      else this.#commit();
+    });
     const close = button("threshold-close", "Close", "close", () => this.toggle());
     this.#bar = element(
       "div",
@@ -103,6 +118,10 @@ class ThresholdPanel {
     if (!this.#open) return false;
     this.toggle();
     return true;
+  }
+
+  close(): void {
+    window.clearTimeout(this.#timer);
   }
 
   #show(): void {
@@ -246,5 +265,6 @@ export function threshold(host: Host): Part {
     drawsMask: () => made.draws,
     drawMask: (scene) => made.drawMask(scene),
     escape: () => made.escape(),
+    close: () => made.close(),
   };
 }

@@ -75,9 +75,22 @@ export type Modes = Pick<
   | "side_by_side"
 >;
 
+/** What they are unless somebody chooses. */
+export const PLAIN: Modes = {
+  loupe: false,
+  loupe_zoom: 4,
+  pixel_grid: true,
+  contour_width: 1.5,
+  mask_display: "both",
+  background: "shown",
+  invert: false,
+  side_by_side: false,
+};
+
 export type Event =
   | { type: "reply"; reply: Reply }
   | { type: "sent"; click: PendingClick }
+  | ({ type: "answered"; ids: readonly string[] } & Pick<State, "rev" | "clicks" | "history">)
   | { type: "cancelled" }
   | { type: "lost"; ids: readonly string[] }
   | { type: "drawn"; latency: number }
@@ -140,6 +153,10 @@ export function reduce(state: State, event: Event): State {
       return onReply(state, event.reply);
     case "sent":
       return { ...state, pending: [...state.pending, event.click] };
+    case "answered": {
+      const { rev, clicks, history } = event;
+      return { ...state, rev, clicks, history, pending: without(state.pending, event.ids) };
+    }
     case "cancelled":
       return { ...state, pending: [] };
     case "lost":

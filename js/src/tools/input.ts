@@ -167,7 +167,11 @@ export class PointerInput {
     if (press.resting) return;
     if (!press.moved && distance(press.start, at) > press.slack) press.moved = true;
     if (press.drag !== null) {
-      press.drag.move(at);
+      // Between two frames a pen is at many places: a line goes through all of them.
+      const between = event.getCoalescedEvents?.() ?? [];
+      for (const each of between.length > 0 ? between : [event]) {
+        press.drag.move(this.#position(each));
+      }
       press.at = at;
     } else if (press.moved) {
       this.#actions.pan(at.x - press.at.x, at.y - press.at.y);

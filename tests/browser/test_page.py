@@ -1,0 +1,99 @@
+"""What the widget does with its page in Lab: reload, restart, other widgets, foreign text."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from tests.browser.lab import Notebook
+
+OBJECT = (180, 330)
+OTHER = (400, 130)
+NASTY = "<img src=x onerror='window.stolen=1'>"
+
+
+def test_reload_redraws_all_objects_as_text_and_asks_nobody_else(notebook: Notebook) -> None:
+    asked: list[str] = []
+    notebook.page.on("request", lambda request: asked.append(request.url))
+    widget = notebook.widget()
+    widget.click(*OBJECT)
+    before = widget.revision()
+    notebook.kernel.run(
+        f"text = {NASTY!r}\n"
+        "w.change_object(w.active, name=text, colour='#aa3311')\n"
+        "w._desk.annotation.add_label(text)\n"
+        "w.add_object(label=text)\n"
+        f"w.click{OTHER}"
+    )
+    widget.wait(after=before + 2)
+    widget.open_side("objects")
+    picture = widget.picture()
+    entries = widget.root.get_by_test_id("iseg-object")
+    assert entries.count() == 2
+    assert NASTY in widget.root.get_by_test_id("iseg-objects-list").inner_text()
+    notebook.save()
+
+    notebook.load()
+    widget = notebook.widget()
+    widget.open_side("objects")
+    assert notebook.kernel.value("[len(o.clicks) for o in w.objects]") == [1, 1]
+    assert entries.count() == 2
+    assert NASTY in widget.root.get_by_test_id("iseg-objects-list").inner_text()
+    assert np.array_equal(_inner(widget.picture()), _inner(picture))
+    assert widget.root.locator("img[src=x]").count() == 0
+    assert notebook.page.evaluate("() => window.stolen === undefined")
+
+    addresses = [urlsplit(url) for url in asked]
+    foreign = {a.geturl() for a in addresses if a.scheme in ("http", "https", "ws", "wss")} - {
+        a.geturl() for a in addresses if a.hostname in ("127.0.0.1", "localhost")
+    }
+    assert len(asked) > 20
+    assert not foreign
+
+
+def test_two_widgets_keep_their_keys_and_clicks_apart(notebook: Notebook) -> None:
+    notebook.add_cell("v = iseg.SegmentationWidget(sample.image)\nv")
+    second = notebook.widget(1)
+    second.click(*OBJECT)
+    second.key("x")
+    first = notebook.widget(0)
+    first.key("m")
+    first.key("u")
+    kernel = notebook.kernel
+    assert kernel.value("[w.tool, v.tool]") == ["positive", "negative"]
+    assert kernel.value("[w.show_mask, v.show_mask]") == [False, True]
+    assert kernel.value("[len(w.clicks), len(v.clicks)]") == [0, 1]
+
+
+def test_after_a_restart_the_log_brings_the_session_back(notebook: Notebook) -> None:
+    widget = notebook.widget()
+    widget.click(*OBJECT)
+    widget.click(*OTHER, positive=False)
+    picture, mask = widget.picture(), notebook.kernel.mask("w.mask")
+    notebook.kernel.run(
+        "import json, pathlib\npathlib.Path('log.json').write_text(json.dumps(w.session.log()))"
+    )
+    notebook.restart()
+    widget.press(*OTHER)
+    widget.wait(state="disconnected")
+    assert "does not answer" in widget.root.get_by_test_id("iseg-banner").inner_text()
+    assert _inner(widget.picture()).std() > 0.5 * _inner(picture).std()
+
+    notebook.run_all()
+    notebook.kernel.run(
+        "import json, pathlib\n"
+        "log = json.loads(pathlib.Path('log.json').read_text())\n"
+        "again = iseg.replay(iseg.load_method(log['method']), sample.image, log)\n"
+        "w.edit(again.mask)"
+    )
+    assert np.array_equal(notebook.kernel.mask("again.mask"), mask)
+    assert notebook.kernel.value("[c.positive for c in again.clicks]") == [True, False]
+    widget = notebook.widget()
+    widget.wait(after=0)
+    assert np.array_equal(notebook.kernel.mask("w.mask"), mask)
+
+
+def _inner(picture: np.ndarray) -> np.ndarray:
+    """Without the frame that shows the focus."""
+    return picture[4:-4, 4:-4].astype(float)
