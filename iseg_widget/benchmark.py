@@ -250,14 +250,17 @@ def _peak_memory() -> float:
     return peak / (1024 if sys.platform != "darwin" else 1024**2)
 
 
-def _in_process(function: str, *arguments: Any, **keywords: Any) -> dict[str, float]:
-    """Run a function of this module in a fresh process."""
+def _in_process(
+    function: str, *arguments: Any, module: str = __name__, **keywords: Any
+) -> dict[str, float]:
+    """Run a function of a module (default: this one) in a fresh process."""
     code = (
-        "import json, sys; from iseg_widget import benchmark; "
-        "name, arguments, keywords = json.loads(sys.argv[1]); "
-        "print(json.dumps(getattr(benchmark, name)(*arguments, **keywords)))"
+        "import importlib, json, sys; "
+        "module, name, arguments, keywords = json.loads(sys.argv[1]); "
+        "function = getattr(importlib.import_module(module), name); "
+        "print(json.dumps(function(*arguments, **keywords)))"
     )
-    call = json.dumps([function, arguments, keywords])
+    call = json.dumps([module, function, arguments, keywords])
     done = subprocess.run(  # noqa: S603 (our own interpreter)
         [sys.executable, "-c", code, call], capture_output=True, text=True, check=False
     )

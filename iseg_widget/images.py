@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import struct
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +147,20 @@ def read_image(source: object) -> RGB:
     raise TypeError(f"image of type {type(source).__name__}; {ACCEPTED}")
 
 
+def pyramid_of(image: RGB) -> Pyramid:
+    """Return the pyramid of an image that cannot be written to: one for all who ask for it.
+
+    It lives as long as somebody holds it; so the sessions of many objects share one.
+    """
+    known = _ALIVE.get(id(image))
+    if known is not None and known.image is image:
+        return known
+    made = Pyramid(image)
+    if not image.flags.writeable:
+        _ALIVE[id(image)] = made
+    return made
+
+
 class Pyramid:
     """An image and its halved copies, from which crops of any size are cut at the same cost.
 
@@ -202,3 +217,7 @@ class Pyramid:
             borderMode=cv2.BORDER_REPLICATE,
         )
         return np.asarray(resize(sampled, shape), dtype=np.uint8)
+
+
+_ALIVE: weakref.WeakValueDictionary[int, Pyramid] = weakref.WeakValueDictionary()
+"""By the image's ``id``, which is its own for as long as its pyramid lives and holds it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.masks import Box, Mask, PackedMask, box_of, rle_decode, rle_encode
-from iseg_widget.views import cut, intersect, whole
+from iseg_widget.views import cut, hull, intersect, whole
+
+COARSE = 8
+"""From one pixel in this many on, looking bits up one by one beats unpacking all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,45 @@ class Region:
 
     def window(self, box: Box) -> Mask:
         """Return the pixels within any box of the image, ``(h, w)`` bool."""
+        if box == self.box:
+            return self.crop()
         out = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
         common = None if self.box is None else intersect(self.box, box)
         if common is not None and self.box is not None:
             cut(out, _within(common, box))[:] = cut(self.crop(), _within(common, self.box))
         return out
 
+    def sampled(self, rows: range, columns: range) -> Mask:
+        """Return the pixels where rows and columns of the image cross, bool.
+
+        Both are increasing. On a coarse grid the others are not even unpacked.
+        """
+        out = np.zeros((len(rows), len(columns)), bool)
+        if self.box is None or self.packed is None:
+            return out
+        x0, y0, x1, y1 = self.box
+        across, down = _inside(columns, x0, x1), _inside(rows, y0, y1)
+        inner_rows, inner_columns = rows[down], columns[across]
+        if rows.step * columns.step < COARSE:
+            crop = self.crop()
+            found = crop[inner_rows.start - y0 : inner_rows.stop - y0 : rows.step]
+            out[down, across] = found[
+                :, inner_columns.start - x0 : inner_columns.stop - x0 : columns.step
+            ]
+            return out
+        bits = np.frombuffer(zlib.decompress(self.packed.data), np.uint8)
+        starts = (np.array(inner_rows, np.int64) - y0) * (x1 - x0)
+        places = starts[:, None] + (np.array(inner_columns, np.int64) - x0)
+        out[down, across] = (bits[places >> 3] >> (7 - (places & 7)).astype(np.uint8)) & 1
+        return out
+
     def mask(self) -> Mask:
         """Return the ``(H, W)`` bool mask."""
         return self.window(whole(self.shape))
+
+    def unpack(self) -> Mask:
+        """Return the ``(H, W)`` bool mask (see :class:`iseg_widget.protocol.StoredMask`)."""
+        return self.mask()
 
     def holds(self, row: int, column: int) -> bool:
         """Whether a pixel belongs to the region."""
@@ -84,6 +118,17 @@ class Region:
             return self
         part[taken] = False
         return Region.pasted(left, self.box[:2], self.shape)
+
+    def changed(self, other: Region) -> Box | None:
+        """Smallest half-open box that holds all pixels in which two regions differ, if any do."""
+        if self == other:
+            return None
+        if self.box is None or other.box is None:
+            return self.box or other.box
+        around = hull(self.box, other.box)
+        box = box_of(self.window(around) ^ other.window(around))
+        x, y = around[:2]
+        return None if box is None else (box[0] + x, box[1] + y, box[2] + x, box[3] + y)
 
     def components(self) -> list[Region]:
         """Return the 8-connected parts, largest first."""
@@ -143,6 +188,13 @@ class Region:
         strip = [start - x0 * height, *inner, x1 * height - stop]
         columns = rle_decode({"size": [height, x1 - x0], "counts": strip})
         return cls.pasted(columns, (x0, 0), shape)
+
+
+def _inside(places: range, low: int, high: int) -> slice:
+    """Return which of increasing places lie in ``low..high``."""
+    return slice(
+        *(min(len(places), max(0, -(-(end - places.start) // places.step))) for end in (low, high))
+    )
 
 
 def union(regions: Iterable[Region]) -> Region:

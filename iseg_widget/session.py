@@ -16,6 +16,7 @@ from iseg_widget.clicks import Click, check_inside
 from iseg_widget.images import read_image
 from iseg_widget.masks import PackedMask, as_mask, iou, rle_decode, rle_encode
 from iseg_widget.protocol import Method, State, Step
+from iseg_widget.regions import Region
 from iseg_widget.strokes import scribble_clicks
 from iseg_widget.thresholds import Thresholded
 from iseg_widget.timeline import (
@@ -154,6 +155,14 @@ class Session:
     def mask(self) -> NDArray[np.bool_]:
         """``(H, W)`` bool: the current mask (the initial one, or nothing, before any step)."""
         return mask_of(self._timeline, self._initial, self.shape)
+
+    @property
+    def region(self) -> Region:
+        """The current mask cut to its box: what it costs does not grow with the image."""
+        packed = self._timeline[-1].step.packed if self._timeline else self._initial
+        if packed is None:
+            return Region(self.shape)
+        return packed if isinstance(packed, Region) else Region.of(packed.unpack())
 
     @property
     def probability(self) -> NDArray[np.float32]:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from iseg_widget.enlarging import enlarged_exceeds, worthwhile
+
 Box = tuple[int, int, int, int]
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+class Sampled(Protocol):
+    """A mask that can be looked at on a grid."""
+
+    def sampled(self, rows: range, columns: range) -> NDArray[np.bool_]:
+        """Return the pixels where ``rows`` and ``columns`` cross, bool."""
 
 
 def whole(shape: tuple[int, int]) -> Box:
@@ -44,6 +53,16 @@ def intersect(first: Box, second: Box) -> Box | None:
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
+def hull(first: Box, second: Box) -> Box:
+    """Smallest half-open box that holds two."""
+    return (
+        min(first[0], second[0]),
+        min(first[1], second[1]),
+        max(first[2], second[2]),
+        max(first[3], second[3]),
+    )
+
+
 def cut(array: NDArray[_Scalar], box: Box) -> NDArray[_Scalar]:
     """Return the part of an ``(H, W, …)`` array in ``box``, a view of it."""
     x0, y0, x1, y1 = box
@@ -67,14 +86,15 @@ def resize(array: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
     return array
 
 
-def reduce_mask(mask: NDArray[np.bool_], box: Box, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def reduce_mask(mask: Sampled, box: Box, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Return the part of a mask in ``box`` at the size ``shape`` (H, W): mostly object or not.
 
     A box much larger than ``shape`` is sampled on a grid four times as fine, not pixel by pixel.
+    ``mask`` is a :class:`iseg_widget.regions.Region`.
     """
-    window = cut(mask, box)
-    steps = [max(1, length // (4 * side)) for length, side in zip(window.shape, shape, strict=True)]
-    sampled = window[steps[0] // 2 :: steps[0], steps[1] // 2 :: steps[1]]
+    x0, y0, x1, y1 = box
+    step_y, step_x = max(1, (y1 - y0) // (4 * shape[0])), max(1, (x1 - x0) // (4 * shape[1]))
+    sampled = mask.sampled(range(y0 + step_y // 2, y1, step_y), range(x0 + step_x // 2, x1, step_x))
     return np.asarray(resize(sampled, shape) > 0.5)
 
 
@@ -137,6 +157,12 @@ class Patch:
         size = (window[3] - window[1], window[2] - window[0])
         return self.on_grid((float(window[0]), float(window[1])), (1.0, 1.0), size)
 
+    def exceeds(self, cutoff: np.float32, window: Box) -> NDArray[np.bool_]:
+        """Return where the logits at the pixels of ``window`` are above ``cutoff``."""
+        if worthwhile((self.values.shape[0], self.values.shape[1]), window):
+            return enlarged_exceeds(self.values, self.box, window, float(cutoff))
+        return self.at_pixels(window) > cutoff
+
     def on_grid(
         self, start: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
     ) -> NDArray[np.float32]:
@@ -178,6 +204,10 @@ class CornerPatch(Patch):
         """See :meth:`Patch.at_pixels`."""
         size = (window[3] - window[1], window[2] - window[0])
         return self.on_grid((float(window[0]), float(window[1])), (1.0, 1.0), size)
+
+    def exceeds(self, cutoff: np.float32, window: Box) -> NDArray[np.bool_]:
+        """See :meth:`Patch.exceeds`."""
+        return self.at_pixels(window) > cutoff
 
     def on_grid(
         self, start: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
@@ -231,10 +261,19 @@ class Layers:
         Equal to comparing :meth:`render`, but the logits are compared and never squashed.
         """
         window = box or whole(self.shape)
-        out = self._base(window, None) > threshold
         cutoff = np.float32(np.log(threshold / (1.0 - threshold)))
-        for rows, columns, logits in self._pieces(window, (out.shape[0], out.shape[1])):
-            np.greater(logits, cutoff, out=out[rows, columns])
+        patches = list(self.patches)
+        if patches and intersect(patches[0].box, window) == window:
+            out = patches.pop(0).exceeds(cutoff, window)
+        else:
+            out = self._base(window, None) > threshold
+        for patch in patches:
+            common = intersect(patch.box, window)
+            if common is None:
+                continue
+            x, y = window[:2]
+            inside = (common[0] - x, common[1] - y, common[2] - x, common[3] - y)
+            cut(out, inside)[...] = patch.exceeds(cutoff, common)
         return out
 
     def _base(self, window: Box, shape: tuple[int, int] | None) -> NDArray[Any]:

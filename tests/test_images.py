@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from iseg_widget.images import Pyramid, read_image, to_rgb
+from iseg_widget.images import Pyramid, pyramid_of, read_image, to_rgb
 from iseg_widget.views import cut, resize
 
 EXIF_ORIENTATION = 0x0112
@@ -293,3 +295,19 @@ class TestPyramid:
         pyramid = Pyramid(image)
         assert pyramid.image is image
         assert (pyramid.crop((0, 0, shape[1], shape[0]), (128, 128)) == 90).all()
+
+
+def test_a_read_only_image_has_one_pyramid():
+    image = np.zeros((30, 40, 3), np.uint8)
+    assert pyramid_of(image) is not pyramid_of(image), "somebody may write to it"
+    image.flags.writeable = False
+    one = pyramid_of(image)
+    assert pyramid_of(image) is one
+    other = image.copy()
+    other.flags.writeable = False
+    assert pyramid_of(other) is not one
+    gone = weakref.ref(one)
+    del one
+    gc.collect()
+    assert gone() is None
+    assert pyramid_of(image).image is image

@@ -144,6 +144,18 @@ class TestComponentsAt:
             components_at(self.mask, [(2, 2), (3, 3)]), drawn("..... ..... ..... ...#.")
         )
 
+    @quick
+    @given(mask=masks, connectivity=st.sampled_from([4, 8]), data=st.data())
+    def test_as_labelling_says(self, mask: Mask, connectivity: int, data: st.DataObject):
+        height, width = mask.shape
+        at = st.tuples(st.integers(0, height - 1), st.integers(0, width - 1))
+        pixels = data.draw(st.lists(at, max_size=4))
+        _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=connectivity)
+        wanted = {labels[pixel] for pixel in pixels} - {0}
+        np.testing.assert_array_equal(
+            components_at(mask, pixels, connectivity=connectivity), np.isin(labels, list(wanted))
+        )
+
     def test_other_connectivity_is_refused(self):
         with pytest.raises(ValueError, match="4 or 8"):
             components_at(self.mask, [(0, 0)], connectivity=6)

@@ -50,6 +50,11 @@ def test_sets(one: NDArray[np.bool_], two: NDArray[np.bool_]):
     assert union([a, b]) == Region.of(one | two)
 
 
+@given(masks, masks)
+def test_box_of_what_changed(one: NDArray[np.bool_], two: NDArray[np.bool_]):
+    assert Region.of(one).changed(Region.of(two)) == box_of(one ^ two)
+
+
 @given(masks, st.integers(0, 8), st.integers(0, 5), st.integers(1, 9), st.integers(1, 6))
 def test_window(mask: NDArray[np.bool_], x: int, y: int, width: int, height: int):
     box = (x, y, min(x + width, 9), min(y + height, 6))
@@ -93,3 +98,15 @@ def test_nothing_to_unite():
 def test_run_lengths_that_do_not_fit(rle: dict[str, object], message: str):
     with pytest.raises(ValueError, match=message):
         Region.from_rle(rle, SHAPE)
+
+
+@given(
+    masks,
+    st.builds(range, st.integers(0, 5), st.integers(0, 6), st.integers(1, 4)),
+    st.builds(range, st.integers(0, 8), st.integers(0, 9), st.integers(1, 6)),
+)
+def test_sampled_on_a_grid(mask: NDArray[np.bool_], rows: range, columns: range):
+    region = Region.of(mask)
+    expected = mask[np.ix_(list(rows), list(columns))]
+    np.testing.assert_array_equal(region.sampled(rows, columns), expected)
+    np.testing.assert_array_equal(region.unpack(), mask)

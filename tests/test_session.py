@@ -16,6 +16,7 @@ from PIL import Image
 from iseg_widget.clicks import Click
 from iseg_widget.masks import iou
 from iseg_widget.protocol import Method, Step
+from iseg_widget.regions import Region
 from iseg_widget.session import Session, replay
 from tests.methods.fake import DiskMethod, DiskOptions, DiskState
 
@@ -77,6 +78,14 @@ class TestBeginning:
         session.click(20, 15)
         assert session.mask[mask].all()
         np.testing.assert_array_equal(session.initial_mask, mask)
+
+    def test_region_is_the_mask(self, session: Session):
+        assert session.region == Region(SHAPE)
+        given = Session(DiskMethod(), blank(), rectangle(3, 4, 9, 8))
+        assert given.region == Region.of(given.mask)
+        for one in (session, given):
+            one.click(20, 15)
+            assert one.region == Region.of(one.mask) != Region(SHAPE)
 
     def test_any_image_source(self, tmp_path: Path):
         path = tmp_path / "grey.png"

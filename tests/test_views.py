@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from iseg_widget.regions import Region
 from iseg_widget.views import (
     Box,
     Layers,
@@ -257,16 +258,16 @@ class TestReduceMask:
         mask = np.zeros((8, 8), bool)
         mask[:3, :4] = True
         np.testing.assert_array_equal(
-            reduce_mask(mask, (0, 0, 8, 8), (4, 4)), resize(mask, (4, 4)) > 0.5
+            reduce_mask(Region.of(mask), (0, 0, 8, 8), (4, 4)), resize(mask, (4, 4)) > 0.5
         )
-        assert reduce_mask(mask, (0, 0, 4, 2), (16, 16)).all()
-        assert not reduce_mask(mask, (4, 0, 8, 8), (16, 16)).any()
+        assert reduce_mask(Region.of(mask), (0, 0, 4, 2), (16, 16)).all()
+        assert not reduce_mask(Region.of(mask), (4, 0, 8, 8), (16, 16)).any()
 
     @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (700, 3), (2100, 1300)])
     def test_large_and_thin_masks(self, shape: tuple[int, int]):
         rows, columns = np.indices(shape)
         mask = (rows / shape[0] - 0.5) ** 2 + (columns / shape[1] - 0.4) ** 2 < 0.1
         exact = resize(mask, (64, 64)) > 0.5
-        found = reduce_mask(mask, whole(shape), (64, 64))
+        found = reduce_mask(Region.of(mask), whole(shape), (64, 64))
         assert found.dtype == np.bool_
         assert (found != exact).mean() < 0.01

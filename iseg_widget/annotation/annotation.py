@@ -99,7 +99,7 @@ class Annotation(ObjectBoard):
         after = session.steps
         if len(before) != len(after) or any(a is not b for a, b in zip(before, after, strict=True)):
             state = self._unlocked(object_id)
-            answered = Region.of(session.mask)
+            answered = session.region
             new = replace(state, session=session, region=answered)
             objects = placed(self._now.objects, new, answered, self.rule)
             self._history.commit(name, objects=objects)
@@ -140,7 +140,7 @@ class Annotation(ObjectBoard):
             self._history.amend(objects=objects)
             return
         session = replay(method, self._image, log, truth=state.truth, ignore=state.ignore)
-        answered = Region.of(session.mask)
+        answered = session.region
         new = replace(
             state, method=method, session=session, saved=None, region=answered, ahead=False
         )

@@ -107,6 +107,10 @@ class Board:
         """Return an object's mask, ``(H, W)`` bool, or the part of it in ``box``."""
         return self._state(object_id).region.window(box or whole(self.shape))
 
+    def region_of(self, object_id: int) -> Region:
+        """Return an object's mask cut to its box."""
+        return self._state(object_id).region
+
     def session(self, object_id: int | None = None) -> Session:
         """Return a copy of an object's session; changes go through :meth:`act`.
 
@@ -269,7 +273,7 @@ class Board:
         if state.session is not None and not state.ahead:
             return state.session
         session = self._begun(state) if state.session is None else state.session.copy()
-        if Region.of(session.mask) != state.region:
+        if session.region != state.region:
             session.edit(state.region.mask())
         new = replace(state, session=session, saved=None, ahead=False)
         self._history.amend(

@@ -106,9 +106,11 @@ def _models(_: argparse.Namespace) -> int:
 def _benchmark(arguments: argparse.Namespace) -> int:
     import json
 
-    from iseg_widget import benchmark
+    from iseg_widget import benchmark, benchmark_large
 
-    if arguments.methods or arguments.published:
+    if arguments.large:
+        rows = benchmark_large.run_large_benchmark(arguments.method, threads=arguments.threads)
+    elif arguments.methods or arguments.published:
         if len(arguments.size) > 1:
             raise ValueError("networks are measured at one --size")
         every = not arguments.methods or "all" in arguments.methods
@@ -143,6 +145,11 @@ def _build_benchmark(parser: argparse.ArgumentParser) -> None:
         "--published",
         action="store_true",
         help="of those, only networks that authors publish; without --methods of all methods",
+    )
+    parser.add_argument(
+        "--large",
+        action="store_true",
+        help="measure images of up to 100 megapixels and many objects against small ones instead",
     )
     parser.add_argument(
         "--repeat", type=natural, default=3, metavar="N", help="sessions a network (%(default)s)"

@@ -27,10 +27,11 @@ from torch import Tensor
 
 from iseg_widget.clicks import Click, check_step
 from iseg_widget.encode import gaussians
-from iseg_widget.masks import PackedMask, components_at, progressive_merge
+from iseg_widget.masks import components_at, progressive_merge
 from iseg_widget.networks.fca_net import FCANetLite0, FCANetwork, Prediction
 from iseg_widget.networks.layers import resize
 from iseg_widget.protocol import Step
+from iseg_widget.regions import Region
 from iseg_widget.views import Box, cut, mask_layers, sigmoid
 
 LARGEST_LOGIT = 30000.0
@@ -96,7 +97,7 @@ class _State:
     """As the network sees it."""
     shape: tuple[int, int]
     clicks: tuple[Click, ...]
-    packed: PackedMask
+    packed: Region
     merging: bool
 
 
@@ -208,11 +209,11 @@ class FCANet:
         shape = (image.shape[0], image.shape[1])
         small = _bilinear(image, input_size(shape, self.options.short_side, self.options.max_side))
         existing = np.zeros(shape, bool) if mask is None else mask
-        return _State(small, shape, (), PackedMask.pack(existing), merging=mask is not None)
+        return _State(small, shape, (), Region.of(existing), merging=mask is not None)
 
     def edit(self, state: _State, mask: NDArray[np.bool_]) -> tuple[_State, Step]:
         """Take the user's mask; later clicks merge into it."""
-        edited = replace(state, packed=PackedMask.pack(mask), merging=True)
+        edited = replace(state, packed=Region.of(mask), merging=True)
         return edited, Step((), mask_layers(mask), edited.packed)
 
     def step(
@@ -244,7 +245,7 @@ class FCANet:
         if state.merging and self.options.progressive_merge:
             previous = state.packed.unpack()
             mask = progressive_merge(previous, mask, [click.pixel for click in clicks])
-        following = replace(state, clicks=every, packed=PackedMask.pack(mask))
+        following = replace(state, clicks=every, packed=Region.of(mask))
         seconds = time.perf_counter() - began
         return following, Step(tuple(clicks), soft, following.packed, (), recorded, seconds)
 

@@ -26,8 +26,7 @@ from torch import Tensor
 
 from iseg_widget.clicks import Click, check_step, to_array
 from iseg_widget.encode import disks
-from iseg_widget.images import Pyramid
-from iseg_widget.masks import PackedMask
+from iseg_widget.images import pyramid_of
 from iseg_widget.methods.focalclick_published import PublishedRules
 from iseg_widget.methods.focalclick_rules import (
     SMALLEST_CROP,
@@ -42,6 +41,7 @@ from iseg_widget.methods.focalclick_rules import (
 )
 from iseg_widget.networks.focalclick import Coarse, FocalClickNetwork, NetworkInput, Refined
 from iseg_widget.protocol import Step, Trace, View
+from iseg_widget.regions import Region
 from iseg_widget.sampling import SAMPLINGS
 from iseg_widget.views import Box, Layers, expand, mask_layers, sigmoid
 
@@ -77,11 +77,11 @@ class FocalClick:
         shape = (image.shape[0], image.shape[1])
         existing = np.zeros(shape, bool) if mask is None else mask
         soft = Layers(shape) if mask is None else mask_layers(mask)
-        return State(Pyramid(image), (), soft, PackedMask.pack(existing), merging=mask is not None)
+        return State(pyramid_of(image), (), soft, Region.of(existing), merging=mask is not None)
 
     def edit(self, state: State, mask: NDArray[np.bool_]) -> tuple[State, Step]:
         """Take the user's mask; later clicks merge into it (Sec. 3.2)."""
-        edited = replace(state, soft=mask_layers(mask), packed=PackedMask.pack(mask), merging=True)
+        edited = replace(state, soft=mask_layers(mask), packed=Region.of(mask), merging=True)
         return edited, Step((), edited.soft, edited.packed)
 
     def step(
@@ -154,7 +154,7 @@ class FocalClick:
             state,
             clicks=course.every,
             soft=course.soft,
-            packed=PackedMask.pack(mask),
+            packed=mask,
             region=course.look.target,
         )
 

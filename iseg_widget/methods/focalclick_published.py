@@ -34,6 +34,7 @@ from iseg_widget.methods.focalclick_rules import (
     Look,
     State,
 )
+from iseg_widget.regions import Region
 from iseg_widget.views import Box, Layers, intersect, whole
 
 Mask = NDArray[np.bool_]
@@ -158,9 +159,9 @@ class PublishedRules:
         target: Box,  # noqa: ARG002
         new: Sequence[Click],
         count: int,  # noqa: ARG002
-    ) -> Mask:
+    ) -> Region:
         """Threshold, and merge where there was a mask before the first click."""
         mask = soft.exceeds(self.options.threshold)
-        if not self._merges(state):
-            return mask
-        return merge(state.packed.unpack(), mask, [click.pixel for click in new])
+        if self._merges(state):
+            mask = merge(state.packed.unpack(), mask, [click.pixel for click in new])
+        return Region.of(mask)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from iseg_widget.clicks import Click, to_array
 from iseg_widget.encode import map_to_crop
 from iseg_widget.images import Pyramid
-from iseg_widget.masks import PackedMask, box_of, components_at, progressive_merge
+from iseg_widget.masks import box_of, components_at, progressive_merge
 from iseg_widget.networks.focalclick import SEGMENTOR_SIDE, Version
-from iseg_widget.views import Box, Layers, cut, expand, intersect, reduce_mask, whole
+from iseg_widget.regions import Region
+from iseg_widget.views import Box, Layers, expand, hull, intersect, reduce_mask, whole
 
 SMALL_CHANGE = 1 / 3
 CLICK_SQUARE = 0.2
@@ -87,7 +88,7 @@ class State:
     image: Pyramid
     clicks: tuple[Click, ...]
     soft: Layers
-    packed: PackedMask
+    packed: Region
     merging: bool
     region: Box | None = None
 
@@ -126,8 +127,8 @@ class Rules(Protocol):
 
     def mask(
         self, state: State, soft: Layers, target: Box, new: Sequence[Click], count: int
-    ) -> NDArray[np.bool_]:
-        """Return the user's new ``(H, W)`` mask; ``count`` clicks so far."""
+    ) -> Region:
+        """Return the user's new mask; ``count`` clicks so far."""
 
 
 def target_crop(
@@ -138,10 +139,20 @@ def target_crop(
     Earlier positive clicks count as well, so that none is cut off where the mask has lost it
     (as in the published code). An empty previous mask gives the whole image.
     """
-    shape = (previous.shape[0], previous.shape[1])
-    box = box_of(previous)
+    return target_around(box_of(previous), previous.shape, clicks, new, ratio)
+
+
+def target_around(
+    box: Box | None,
+    shape: tuple[int, ...],
+    clicks: Sequence[Click],
+    new: Sequence[Click],
+    ratio: float,
+) -> Box:
+    """Return the :func:`target_crop` of a mask of ``shape`` (H, W) that has the box ``box``."""
+    limits = (shape[0], shape[1])
     if box is None:
-        return whole(shape)
+        return whole(limits)
     pixels = [c.pixel for c in clicks if c.positive] + [c.pixel for c in new]
     rows, columns = [p[0] for p in pixels], [p[1] for p in pixels]
     held = (
@@ -150,7 +161,7 @@ def target_crop(
         max(box[2], *(c + 1 for c in columns)),
         max(box[3], *(r + 1 for r in rows)),
     )
-    return expand(held, ratio, shape, SMALLEST_CROP)
+    return expand(held, ratio, limits, SMALLEST_CROP)
 
 
 def _click_square(pixels: Sequence[tuple[int, int]], longest: int) -> Box:
@@ -206,7 +217,7 @@ class PaperRules:
         """Return the target crop around the previous mask and the clicks."""
         box = whole(state.shape)
         if self.options.target_crop:
-            box = target_crop(state.packed.unpack(), clicks, new, self.options.r_tc)
+            box = target_around(state.packed.box, state.shape, clicks, new, self.options.r_tc)
         return Look(box, box)
 
     def focus(self, state: State, coarse: CoarseAnswer, new: Sequence[Click]) -> Box | None:
@@ -218,7 +229,7 @@ class PaperRules:
             return None
         side, target = coarse.logits.shape[0], coarse.target
         cutoff = np.log(self.options.threshold / (1 - self.options.threshold))
-        before = reduce_mask(state.packed.unpack(), target, (side, side))
+        before = reduce_mask(state.packed, target, (side, side))
         points = map_to_crop(to_array(new), target, (side, side))
         pixels = [
             (int(np.clip(round(float(y)), 0, side - 1)), int(np.clip(round(float(x)), 0, side - 1)))
@@ -244,12 +255,19 @@ class PaperRules:
 
     def mask(
         self, state: State, soft: Layers, target: Box, new: Sequence[Click], count: int
-    ) -> NDArray[np.bool_]:
-        """Threshold, then progressive merge where it applies."""
-        mask = np.zeros(state.shape, bool)
-        cut(mask, target)[...] = soft.exceeds(self.options.threshold, target)
-        if not self.options.progressive_merge:
-            return mask
-        if not state.merging and count <= self.options.merge_after:
-            return mask
-        return progressive_merge(state.packed.unpack(), mask, [click.pixel for click in new])
+    ) -> Region:
+        """Threshold, then progressive merge where it applies; only boxes are looked at."""
+        answer = soft.exceeds(self.options.threshold, target)
+        merges = state.merging or count > self.options.merge_after
+        if not (self.options.progressive_merge and merges):
+            return Region.pasted(answer, target[:2], state.shape)
+        before = state.packed
+        around = target if before.box is None else hull(target, before.box)
+        for row, column in (click.pixel for click in new):
+            around = hull(around, (column, row, column + 1, row + 1))
+        x, y = around[:2]
+        mask = np.zeros((around[3] - y, around[2] - x), bool)
+        mask[target[1] - y : target[3] - y, target[0] - x : target[2] - x] = answer
+        pixels = [(click.pixel[0] - y, click.pixel[1] - x) for click in new]
+        merged = progressive_merge(before.window(around), mask, pixels)
+        return Region.pasted(merged, (x, y), state.shape)

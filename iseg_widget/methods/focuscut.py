@@ -24,7 +24,7 @@ from torch import Tensor
 
 from iseg_widget.clicks import Click, check_step
 from iseg_widget.encode import gaussians
-from iseg_widget.masks import PackedMask, progressive_merge
+from iseg_widget.masks import progressive_merge
 from iseg_widget.methods.focuscut_options import FocusCutOptions
 from iseg_widget.methods.focuscut_rules import (
     SMALLEST_RADIUS,
@@ -43,6 +43,7 @@ from iseg_widget.methods.focuscut_rules import (
 )
 from iseg_widget.networks.focuscut import FocusCutLite0, FocusCutNetwork
 from iseg_widget.protocol import Step, View
+from iseg_widget.regions import Region
 from iseg_widget.views import Box, cut, intersect, mask_layers, whole
 
 __all__ = ["FocusCut", "FocusCutOptions"]
@@ -59,7 +60,7 @@ LARGEST_BATCH = 64
 class _State:
     image: NDArray[np.uint8]
     clicks: tuple[Click, ...]
-    packed: PackedMask
+    packed: Region
     box: Box
     """Of the last whole view."""
     merging: bool
@@ -124,11 +125,11 @@ class FocusCut:
         """See :meth:`iseg_widget.protocol.Method.start`."""
         shape = (image.shape[0], image.shape[1])
         existing = np.zeros(shape, bool) if mask is None else mask
-        return _State(image, (), PackedMask.pack(existing), whole(shape), merging=mask is not None)
+        return _State(image, (), Region.of(existing), whole(shape), merging=mask is not None)
 
     def edit(self, state: _State, mask: NDArray[np.bool_]) -> tuple[_State, Step]:
         """Take the user's mask; later clicks merge into it."""
-        edited = replace(state, packed=PackedMask.pack(mask), merging=True)
+        edited = replace(state, packed=Region.of(mask), merging=True)
         return edited, Step((), mask_layers(mask), edited.packed)
 
     def step(
@@ -170,7 +171,7 @@ class FocusCut:
         if record.trace is not None:
             record.trace["probability"] = soft.render()
             record.trace["focus_views_reused"] = np.array([record.hits, record.misses])
-        packed = PackedMask.pack(mask)
+        packed = Region.of(mask)
         following = replace(
             state, clicks=every, packed=packed, box=box, points=points, known=record.known
         )

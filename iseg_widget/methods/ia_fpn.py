@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iseg_widget.clicks import Click, check_step
-from iseg_widget.masks import PackedMask, progressive_merge
+from iseg_widget.masks import progressive_merge
 from iseg_widget.methods.ia_fpn_rules import (
     IAFPNOptions,
     margin_ratio,
@@ -37,6 +37,7 @@ from iseg_widget.methods.ia_fpn_rules import (
 from iseg_widget.methods.ritm_rules import ZoomProbability, crop_image, crop_size, grow, resize_map
 from iseg_widget.networks.ia_fpn import IAFPNNetwork, Prediction
 from iseg_widget.protocol import Step, View
+from iseg_widget.regions import Region
 from iseg_widget.views import Box, Layers, cut, mask_layers, whole
 
 __all__ = ["IAFPN", "IAFPNOptions"]
@@ -59,7 +60,7 @@ class State:
     image: NDArray[np.uint8]
     clicks: tuple[Click, ...]
     soft: ZoomProbability | Layers
-    packed: PackedMask
+    packed: Region
     merging: bool
     region: Box | None = None
 
@@ -103,11 +104,11 @@ class IAFPN:
         shape = (image.shape[0], image.shape[1])
         existing = np.zeros(shape, bool) if mask is None else mask
         soft = Layers(shape) if mask is None else mask_layers(mask)
-        return State(image, (), soft, PackedMask.pack(existing), merging=mask is not None)
+        return State(image, (), soft, Region.of(existing), merging=mask is not None)
 
     def edit(self, state: State, mask: NDArray[np.bool_]) -> tuple[State, Step]:
         """Take the user's mask as P^{t-1}; later clicks merge into it."""
-        soft, packed = mask_layers(mask), PackedMask.pack(mask)
+        soft, packed = mask_layers(mask), Region.of(mask)
         edited = replace(state, soft=soft, packed=packed, merging=True, region=None)
         return edited, Step((), soft, packed)
 
@@ -149,7 +150,7 @@ class IAFPN:
             recorded["fine_probability"] = soft.at_input()
         if state.merging and self.options.progressive_merge:
             mask = progressive_merge(state.packed.unpack(), mask, [c.pixel for c in clicks])
-        packed = PackedMask.pack(mask)
+        packed = Region.of(mask)
         following = replace(state, clicks=every, soft=soft, packed=packed, region=look.target)
         views = (View("zoom_in", look.fed),)
         seconds = time.perf_counter() - began

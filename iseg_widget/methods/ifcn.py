@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click, check_step
 from iseg_widget.encode import distance_maps
-from iseg_widget.masks import PackedMask, progressive_merge
+from iseg_widget.masks import progressive_merge
 from iseg_widget.methods.ritm_rules import ZoomProbability, crop_clicks, crop_image, crop_size
 from iseg_widget.networks.lite import LiteSegmenter
 from iseg_widget.protocol import Step
+from iseg_widget.regions import Region
 from iseg_widget.views import mask_layers, whole
 
 
@@ -62,7 +63,7 @@ class _State:
     """As the network sees it, ``(3, h, w)``."""
     shape: tuple[int, int]
     clicks: tuple[Click, ...]
-    packed: PackedMask
+    packed: Region
     merging: bool
 
 
@@ -91,11 +92,11 @@ class IFCN:
             size = crop_size(whole(shape), limit)
         pixels = crop_image(image, whole(shape), size, averaging=True)
         existing = np.zeros(shape, bool) if mask is None else mask
-        return _State(pixels, shape, (), PackedMask.pack(existing), merging=mask is not None)
+        return _State(pixels, shape, (), Region.of(existing), merging=mask is not None)
 
     def edit(self, state: _State, mask: NDArray[np.bool_]) -> tuple[_State, Step]:
         """Take the user's mask; later clicks merge into it."""
-        edited = replace(state, packed=PackedMask.pack(mask), merging=True)
+        edited = replace(state, packed=Region.of(mask), merging=True)
         return edited, Step((), mask_layers(mask), edited.packed)
 
     def step(
@@ -116,7 +117,7 @@ class IFCN:
             recorded["probability"] = soft.at_input()
         if state.merging and self.options.progressive_merge:
             mask = progressive_merge(state.packed.unpack(), mask, [c.pixel for c in clicks])
-        following = replace(state, clicks=every, packed=PackedMask.pack(mask))
+        following = replace(state, clicks=every, packed=Region.of(mask))
         seconds = time.perf_counter() - began
         return following, Step(tuple(clicks), soft, following.packed, (), recorded, seconds)
 

@@ -27,10 +27,11 @@ from torch import Tensor
 
 from iseg_widget.clicks import Click, check_step, to_array
 from iseg_widget.encode import DISTANCE_CAP, distance_maps, map_to_crop
-from iseg_widget.masks import PackedMask, progressive_merge
+from iseg_widget.masks import progressive_merge
 from iseg_widget.methods.graph_cut_refine import STRENGTH, GraphCut
 from iseg_widget.networks.ris_net import ROI_SIDE, RISNetwork, enlarge, stretch
 from iseg_widget.protocol import Step, View
+from iseg_widget.regions import Region
 from iseg_widget.views import Box, cut, mask_layers, resize, sigmoid, whole
 
 LARGEST_LOGIT = 30000.0
@@ -210,7 +211,7 @@ class _State:
     seen: NDArray[np.uint8]
     """The image as the network sees it."""
     clicks: tuple[Click, ...]
-    packed: PackedMask
+    packed: Region
     merging: bool
     drawn: tuple[Box, ...] = ()
     """ROIs that the user drew."""
@@ -241,11 +242,11 @@ class RISNet:
         shape = (image.shape[0], image.shape[1])
         seen = resize(image, input_size(shape, self.options.max_side))
         existing = np.zeros(shape, bool) if mask is None else mask
-        return _State(image, seen, (), PackedMask.pack(existing), merging=mask is not None)
+        return _State(image, seen, (), Region.of(existing), merging=mask is not None)
 
     def edit(self, state: _State, mask: NDArray[np.bool_]) -> tuple[_State, Step]:
         """Take the user's mask; later clicks merge into it."""
-        edited = replace(state, packed=PackedMask.pack(mask), merging=True)
+        edited = replace(state, packed=Region.of(mask), merging=True)
         return edited, Step((), mask_layers(mask), edited.packed)
 
     def step(
@@ -296,7 +297,7 @@ class RISNet:
             }
         if state.merging and self.options.progressive_merge:
             mask = progressive_merge(state.packed.unpack(), mask, [c.pixel for c in clicks])
-        following = replace(state, clicks=every, packed=PackedMask.pack(mask))
+        following = replace(state, clicks=every, packed=Region.of(mask))
         views = tuple(View("roi", box) for box in soft.boxes)
         seconds = time.perf_counter() - began
         return following, Step(tuple(clicks), soft, following.packed, views, recorded, seconds)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iseg_widget.clicks import Click, check_step
-from iseg_widget.masks import PackedMask, progressive_merge
+from iseg_widget.masks import progressive_merge
 from iseg_widget.methods.ritm_rules import (
     ZoomProbability,
     click_maps,
@@ -38,6 +38,7 @@ from iseg_widget.methods.ritm_rules import (
 )
 from iseg_widget.networks.ritm import RITMNetwork
 from iseg_widget.protocol import Step, View
+from iseg_widget.regions import Region
 from iseg_widget.views import Box, Layers, mask_layers, sigmoid, whole
 
 Array = NDArray[np.float32]
@@ -112,7 +113,7 @@ class State:
     image: NDArray[np.uint8]
     clicks: tuple[Click, ...]
     soft: ZoomProbability | Layers | None
-    packed: PackedMask
+    packed: Region
     merging: bool
     region: Box | None = None
     memory: Any = None
@@ -179,11 +180,11 @@ class RITM:
         """See :meth:`iseg_widget.protocol.Method.start`."""
         existing = np.zeros(image.shape[:2], bool) if mask is None else mask
         soft = None if mask is None else mask_layers(mask)
-        return State(image, (), soft, PackedMask.pack(existing), merging=mask is not None)
+        return State(image, (), soft, Region.of(existing), merging=mask is not None)
 
     def edit(self, state: State, mask: NDArray[np.bool_]) -> tuple[State, Step]:
         """Take the user's mask as the previous probability; later clicks merge into it."""
-        soft, packed = mask_layers(mask), PackedMask.pack(mask)
+        soft, packed = mask_layers(mask), Region.of(mask)
         edited = replace(state, soft=soft, packed=packed, merging=True, region=None, memory=None)
         return edited, Step((), soft, packed)
 
@@ -219,7 +220,7 @@ class RITM:
                     recorded[f"{name}_probability"] = sigmoid(values)
         if state.merging and self.options.progressive_merge:
             mask = progressive_merge(state.packed.unpack(), mask, [c.pixel for c in clicks])
-        packed = PackedMask.pack(mask)
+        packed = Region.of(mask)
         following = State(
             state.image, every, soft, packed, state.merging, region=look.region, memory=memory
         )

@@ -18,7 +18,7 @@ from iseg_widget.methods.registry import list_methods, method_title, options_cla
 from iseg_widget.protocol import Method
 from iseg_widget.provenance import changed_options, plain_options
 from iseg_widget.session import Session
-from iseg_widget.widget.codec import grid_step, to_grid
+from iseg_widget.widget.codec import to_grid
 
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
@@ -171,7 +171,7 @@ class PackedDifference:
 
 def pack(found: Difference) -> PackedDifference:
     """Return the difference as it goes to the page."""
-    added, removed = _coarse(found.added), _coarse(found.removed)
+    added, removed = to_grid(found.added), to_grid(found.removed)
     grid = (added.shape[1], added.shape[0])
     box = box_of(added | removed)
     if box is None:
@@ -179,11 +179,6 @@ def pack(found: Difference) -> PackedDifference:
     x0, y0, x1, y1 = box
     parts = (np.ascontiguousarray(part[y0:y1, x0:x1]) for part in (added, removed))
     return PackedDifference(grid, box, *(PackedMask.pack(part).data for part in parts))
-
-
-def _coarse(mask: Mask) -> Mask:
-    """The page's grid, on which a huge image's lone pixels may be missing."""
-    return to_grid(mask) if grid_step((mask.shape[0], mask.shape[1])) > 1 else mask
 
 
 class Replays:

@@ -6,14 +6,16 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.clicks import Click
-from iseg_widget.masks import PackedMask, box_of
+from iseg_widget.masks import PackedMask
+from iseg_widget.regions import Region
+from iseg_widget.views import hull
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -21,14 +23,15 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 
-MAX_PIXELS = 1 << 24
-"""Pixels of the largest picture and overlay that a page gets; beyond, every k-th pixel."""
-MAX_SIDE = 8192
-"""Longest side of such a picture (browsers limit their canvases)."""
+WHOLE_PIXELS = 1 << 24
+"""A mask whose box has more pixels is sent whole if that is short: it is packed already, while to
+find what changed all of it would have to be looked at."""
+WHOLE_BYTES = 1 << 17
 
-LOSSLESS_PIXELS = 1 << 18
-"""Up to this many pixels a picture is sent as PNG; beyond, as JPEG."""
-JPEG_QUALITY = 95
+MAX_PIXELS = 1 << 24
+"""Pixels of the largest map that a page gets whole; beyond, every k-th pixel."""
+MAX_SIDE = 8192
+"""Longest side of such a map (browsers limit their canvases)."""
 
 STILL_SIDE = 640
 """Longest side of the still picture that is saved with the notebook."""
@@ -37,19 +40,11 @@ TINT = (37, 132, 255)
 POSITIVE, NEGATIVE = (0, 158, 115), (213, 94, 0)
 
 
-def grid_step(shape: tuple[int, int]) -> int:
-    """How many pixels of the image (H, W) one pixel of the page's grid stands for, each way."""
-    height, width = shape
+def to_grid(mask: Mask) -> Mask:
+    """Return a mask as a page that has no tiles sees it: itself, or every k-th pixel of it."""
+    height, width = mask.shape
     by_area = math.ceil(math.sqrt(height * width / MAX_PIXELS))
-    return max(1, by_area, math.ceil(max(height, width) / MAX_SIDE))
-
-
-_T = TypeVar("_T", bound=np.generic)
-
-
-def to_grid(mask: NDArray[_T]) -> NDArray[_T]:
-    """Return a map as the page sees it: itself, or its every k-th pixel for a huge image."""
-    step = grid_step((mask.shape[0], mask.shape[1]))
+    step = max(1, by_area, math.ceil(max(height, width) / MAX_SIDE))
     return mask[step // 2 :: step, step // 2 :: step] if step > 1 else mask
 
 
@@ -57,8 +52,8 @@ def to_grid(mask: NDArray[_T]) -> NDArray[_T]:
 class Overlay:
     """A mask, or what changed in it, on its way to the page (see :mod:`.messages`).
 
-    ``grid`` is (width, height); ``is_patch`` tells whether ``box`` holds only the change;
-    ``data`` is ``None`` when nothing changed.
+    ``grid`` is (width, height); ``is_patch`` tells whether ``box`` holds only the change, else
+    nothing is outside of it; ``data`` is ``None`` when the box is empty.
     """
 
     grid: tuple[int, int]
@@ -67,52 +62,40 @@ class Overlay:
     data: bytes | None
 
 
-def encode_overlay(mask: Mask, previous: Mask | None = None) -> Overlay:
-    """Encode a mask as seen by the page, whole or as a patch of ``previous``, whichever is less.
+def encode_overlay(region: Region, previous: Region | None = None) -> Overlay:
+    """Encode a mask, whole or as a patch of ``previous``, whichever is less.
 
-    Both masks are (h, w) bool on the page's grid (:func:`to_grid`).
+    The cost is that of the boxes, not of the image.
     """
-    height, width = mask.shape
+    height, width = region.shape
     grid = (width, height)
-    whole = Overlay(grid, (0, 0, width, height), is_patch=False, data=_packed(mask))
+    nothing = (0, 0, 0, 0)
+    data = None if region.packed is None else region.packed.data
+    whole = Overlay(grid, region.box or nothing, is_patch=False, data=data)
     if previous is None:
         return whole
-    changed = box_of(mask ^ previous)
+    if region == previous:
+        return Overlay(grid, nothing, is_patch=True, data=None)
+    if region.box is None or data is None:
+        return whole
+    around = region.box if previous.box is None else hull(region.box, previous.box)
+    pixels = (around[2] - around[0]) * (around[3] - around[1])
+    if pixels > WHOLE_PIXELS and len(data) <= WHOLE_BYTES:
+        return whole
+    changed = region.changed(previous)
     if changed is None:
-        return Overlay(grid, (0, 0, 0, 0), is_patch=True, data=None)
-    x0, y0, x1, y1 = changed
-    patch = Overlay(grid, changed, is_patch=True, data=_packed(mask[y0:y1, x0:x1]))
-    return min(patch, whole, key=lambda overlay: len(overlay.data or b""))
-
-
-def _packed(mask: Mask) -> bytes:
-    return PackedMask.pack(np.ascontiguousarray(mask)).data
+        return Overlay(grid, nothing, is_patch=True, data=None)
+    patch = PackedMask.pack(np.ascontiguousarray(region.window(changed))).data
+    if len(patch) > len(data):
+        return whole
+    return Overlay(grid, changed, is_patch=True, data=patch)
 
 
 def _shrink(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    image = np.ascontiguousarray(image)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def encode_picture(image: NDArray[np.uint8]) -> tuple[str, bytes]:
-    """Return the MIME type and the bytes of an (H, W, 3) uint8 RGB image for the page.
-
-    Small ones are exact; larger ones are JPEG without colour subsampling, whose errors cannot
-    be seen; huge ones are made smaller first.
-    """
-    from PIL import Image
-
-    step = grid_step((image.shape[0], image.shape[1]))
-    if step > 1:
-        image = _shrink(image, 1 / step)
-    out = io.BytesIO()
-    picture = Image.fromarray(image)
-    if image.shape[0] * image.shape[1] <= LOSSLESS_PIXELS:
-        picture.save(out, "PNG", compress_level=1)
-        return "image/png", out.getvalue()
-    picture.save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    return "image/jpeg", out.getvalue()
 
 
 def still_png(
@@ -165,9 +148,12 @@ def still_picture(
     from PIL import Image, ImageDraw
 
     factor = min(1.0, side / max(image.shape[:2]))
-    small = _shrink(image, factor) if factor < 1 else image
+    step = max(1, int(0.25 / factor))  # four samples a pixel are plenty
+    sampled = image[step // 2 :: step, step // 2 :: step]
+    small = _shrink(sampled, side / max(sampled.shape[:2])) if factor < 1 else image
     height, width = small.shape[:2]
-    cover = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    samples = mask[step // 2 :: step, step // 2 :: step].astype(np.float32)
+    cover = cv2.resize(samples, (width, height), interpolation=cv2.INTER_AREA)
     weight = (cover * opacity)[:, :, None]
     blended = small * (1 - weight) + np.asarray(tint, np.float32) * weight
     inside = (cover > 0.5).astype(np.uint8)

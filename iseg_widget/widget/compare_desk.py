@@ -17,7 +17,8 @@ import numpy as np
 
 from iseg_widget.clicks import Click, check_inside
 from iseg_widget.protocol import Step
-from iseg_widget.widget.codec import encode_overlay, encode_picture, to_grid
+from iseg_widget.regions import Region
+from iseg_widget.widget.codec import encode_overlay, to_grid
 from iseg_widget.widget.compare_actions import (
     Change,
     Direction,
@@ -31,6 +32,7 @@ from iseg_widget.widget.compare_actions import (
 from iseg_widget.widget.compare_opening import Given, Opener
 from iseg_widget.widget.compare_panes import Course, CourseHistory, Mask, Pane
 from iseg_widget.widget.messages import compare as messages
+from iseg_widget.widget.pyramid import TILE, PicturePyramid
 from iseg_widget.widget.worker import Job, Worker
 
 _log = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ class CompareDesk:
         self._publish = publish
         self._failed = failed
         self.opener = Opener(given)
-        self._picture: tuple[str, bytes] | None = None
+        self._pyramid = PicturePyramid(given.image)
         self._active = False
         self._warm: set[int] = set()
         self._rev = 0
@@ -144,11 +146,19 @@ class CompareDesk:
 
     def _show(self, name: str, *, picture: bool) -> None:
         if picture:
-            if self._picture is None:
-                self._picture = encode_picture(self._given.image)
-            mime, data = self._picture
+            base, level = self._pyramid.base(), self._pyramid.base_level
             height, width = self._shape
-            self._send(messages.Picture(id=name, width=width, height=height, mime=mime, data=data))
+            self._send(
+                messages.Picture(
+                    id=name,
+                    width=width,
+                    height=height,
+                    level=level,
+                    tile=TILE,
+                    mime=base.mime,
+                    data=base.data,
+                )
+            )
         for number in range(len(self.panes)):
             self._send(self._pane_reply(number, None))
         self._send(self._course_reply((name,)))
@@ -318,7 +328,7 @@ class CompareDesk:
         self._revs[number] += 1
         self._send(self._pane_reply(number, previous))
 
-    def _pane_reply(self, number: int, previous: Mask | None) -> messages.PaneReply:
+    def _pane_reply(self, number: int, previous: Region | None) -> messages.PaneReply:
         pane = self.panes[number]
         overlay = encode_overlay(self._shown[number], previous)
         step = pane.step
@@ -334,7 +344,7 @@ class CompareDesk:
             points=points_of(pane),
             views=() if step is None else step.views,
             seconds=None if step is None else step.seconds,
-            area=int(np.count_nonzero(self._shown[number])),
+            area=self._shown[number].area,
             inferences=pane.inferences,
             data=overlay.data,
         )
@@ -375,8 +385,8 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _grid(mask: Mask) -> Mask:
-    return np.ascontiguousarray(to_grid(mask))
+def _grid(mask: Mask) -> Region:
+    return Region.of(np.ascontiguousarray(to_grid(mask)))
 
 
 def _ids(jobs: Sequence[Job]) -> tuple[str, ...]:

@@ -30,8 +30,8 @@ from iseg_widget.widget.actions import (
     WarmUp,
     about_image,
 )
-from iseg_widget.widget.codec import encode_picture
 from iseg_widget.widget.messages import Activity
+from iseg_widget.widget.pyramid import TILE, PicturePyramid, TileServer
 from iseg_widget.widget.screen import Screen, Shown
 from iseg_widget.widget.timing import Passage, TimingLog, now
 from iseg_widget.widget.worker import Job, Worker
@@ -117,14 +117,14 @@ class Desk:
         self._load = load
         # Every method used so far, as it was used last: going back to one is quick.
         self._methods: dict[str, Method] = {}
-        self._picture: tuple[str, bytes] | None = None
+        self.tiles = TileServer(PicturePyramid(annotation.image))
         self._warm = False
         self._active = False
         self._inferences = 0
         self.timing = TimingLog()
         self._aids: dict[type[Any], Any] = {}
         self._screen = Screen(annotation)
-        self._opened = 0  # first revision of the image
+        self.opened = 0  # first revision of the image
         self.album: Album | None = None
         """The images, when there are several."""
         self.worker = Worker(self.run)
@@ -225,7 +225,7 @@ class Desk:
 
     def _of_this_image(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Refuse what the page meant for an image that it still showed."""
-        late = [job for job in jobs if job.rev is not None and job.rev < self._opened]
+        late = [job for job in jobs if job.rev is not None and job.rev < self.opened]
         late = [job for job in late if about_image(job.action)]
         if late:
             self._fail(late, ValueError("It was meant for the image that was open before."))
@@ -233,32 +233,34 @@ class Desk:
 
     def _show(self, name: str, *, picture: bool) -> None:
         if picture:
-            width, height, mime, data = self._encoded()
-            self._send(messages.Picture(id=name, width=width, height=height, mime=mime, data=data))
+            self._send(messages.Picture(id=name, **self._base()))
         self._send(self._result((name,), None))
 
-    def _encoded(self) -> tuple[int, int, str, bytes]:
-        image = self.annotation.image
-        if self._picture is None:
-            self._picture = encode_picture(image)
-        height, width = image.shape[:2]
-        return (width, height, *self._picture)
+    def _base(self) -> dict[str, Any]:
+        """The picture as it is sent first, and what there is of it beyond that."""
+        pyramid = self.tiles.pyramid
+        base = pyramid.base()
+        return {
+            "width": pyramid.width,
+            "height": pyramid.height,
+            "level": pyramid.base_level,
+            "tile": TILE,
+            "mime": base.mime,
+            "data": base.data,
+        }
 
     def _swap(self, job: Job, find: Callable[[Desk], Annotation]) -> None:
         self._busy([job], "open")
         new, old = find(self), self.annotation
         if new is not old:
             new.method = old.method
-            self.annotation, self._picture = new, None
+            self.annotation = new
+            self.tiles.close()
+            self.tiles = TileServer(PicturePyramid(new.image))
             self._aids.clear()
             self._screen = Screen(new, self._screen.rev + 1)
-            self._opened = self._screen.rev
-            width, height, mime, data = self._encoded()
-            self._send(
-                messages.queue.Opened(
-                    rev=self._opened, width=width, height=height, mime=mime, data=data
-                )
-            )
+            self.opened = self._screen.rev
+            self._send(messages.queue.Opened(rev=self.opened, **self._base()))
         self._send(self._result(_ids([job]), None))
         self._tell_state()
         job.outcome.set_result(None)

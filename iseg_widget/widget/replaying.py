@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from iseg_widget.actions import Action
 from iseg_widget.clicks import Click
+from iseg_widget.masks import PackedMask
 from iseg_widget.protocol import View
 from iseg_widget.session import Session
-from iseg_widget.widget.codec import Overlay, encode_overlay, to_grid
+from iseg_widget.widget.codec import Overlay
 
 What = Literal["start", "clicks", "box", "edit", "threshold"]
 
@@ -46,9 +47,16 @@ class Frame:
     views: tuple[View, ...]
 
 
+def _whole(mask: NDArray[np.bool_]) -> Overlay:
+    """A mask from border to border."""
+    height, width = mask.shape
+    data = PackedMask.pack(np.ascontiguousarray(mask)).data
+    return Overlay((width, height), (0, 0, width, height), is_patch=False, data=data)
+
+
 def beginning(mask: NDArray[np.bool_]) -> Frame:
     """Return the only frame there is before a method was loaded, of a mask ``(H, W)`` bool."""
-    overlay = encode_overlay(np.ascontiguousarray(to_grid(mask)))
+    overlay = _whole(mask)
     area = int(np.count_nonzero(mask))
     return Frame(0, 0, (), 0, "start", overlay, area, None, None, ())
 
@@ -77,7 +85,7 @@ def frame(session: Session, index: int) -> Frame:
         clicks,
         new,
         _what(None if step is None else session.actions[index - 1]),
-        encode_overlay(np.ascontiguousarray(to_grid(mask))),
+        _whole(mask),
         int(np.count_nonzero(mask)),
         None if step is None else step.iou,
         None if step is None else step.seconds,

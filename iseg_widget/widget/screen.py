@@ -1,16 +1,22 @@
-"""What the page shows of an annotation, and what has to be sent when that changes."""
+"""What the page shows of an annotation, and what has to be sent when that changes.
+
+Masks are kept as regions, so a change costs what it covers and not what the image does.
+"""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.annotation import Annotation
-from iseg_widget.masks import box_of
-from iseg_widget.widget.codec import Box, Mask, Overlay, encode_overlay, to_grid
+from iseg_widget.masks import Box
+from iseg_widget.regions import Region
+from iseg_widget.views import hull, intersect
+from iseg_widget.widget.codec import Overlay, encode_overlay
 from iseg_widget.widget.messages import Others
 
 _LEVEL = 1  # ids are long runs: the fastest compression is within a few per cent of the best
@@ -19,26 +25,50 @@ CODES = 255
 
 @dataclass(frozen=True)
 class Shown:
-    """One state as the page sees it, on its grid: the active mask, and codes of the others."""
+    """One state as the page sees it: the active mask, and the others in drawing order.
 
-    active: Mask
-    codes: NDArray[np.uint8]
+    ``ids`` are those of all visible objects. The active one, which is not drawn with the others, is
+    among them, so that codes stay the same when another one becomes active.
+    """
+
+    active: Region
+    others: dict[int, Region]
     ids: tuple[int, ...]
 
+    def code(self, number: int) -> int:
+        """Return the code of an object."""
+        return 1 + self.ids.index(number) % CODES
 
-def codes_of(annotation: Annotation) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
-    """Return the codes ``(h, w)`` uint8 of the visible objects that are not active, and their ids.
+    def codes(self, box: Box) -> NDArray[np.uint8]:
+        """Return the codes of the others in a box, ``(h, w)`` uint8, the later one on top."""
+        x, y = box[:2]
+        out = np.zeros((box[3] - y, box[2] - x), np.uint8)
+        for number, region in self.others.items():
+            common = None if region.box is None else intersect(region.box, box)
+            if common is not None:
+                x0, y0, x1, y1 = common
+                part = out[y0 - y : y1 - y, x0 - x : x1 - x]
+                part[region.window(common)] = self.code(number)
+        return out
 
-    See :class:`iseg_widget.widget.messages.Others`.
-    """
-    shown = [o for o in annotation.objects if o.visible and o.id != annotation.active]
-    ids = tuple(item.id for item in shown)
-    codes = np.zeros(annotation.shape, np.uint8)
-    for place, item in enumerate(shown):
-        if item.box is not None:
-            x0, y0, x1, y1 = item.box
-            codes[y0:y1, x0:x1][annotation.mask_of(item.id, item.box)] = 1 + place % CODES
-    return np.ascontiguousarray(to_grid(codes)), ids
+    def changed(self, before: Shown) -> Box | None:
+        """Return a box that holds all pixels whose code differs."""
+        if self.ids != before.ids:
+            return _around([*self.others.values(), *before.others.values()])
+        differing = []
+        for number in self.ids:
+            now, then = self.others.get(number), before.others.get(number)
+            if now is not then and now != then:
+                differing += [region for region in (now, then) if region is not None]
+        return _around(differing)
+
+
+def _around(regions: Iterable[Region]) -> Box | None:
+    found: Box | None = None
+    for region in regions:
+        if region.box is not None:
+            found = region.box if found is None else hull(found, region.box)
+    return found
 
 
 class Screen:
@@ -50,13 +80,14 @@ class Screen:
 
     @staticmethod
     def _look(annotation: Annotation) -> Shown:
-        number = annotation.active
-        visible = number is not None and annotation.info(number).visible
-        if number is not None and visible:
-            mask = np.ascontiguousarray(to_grid(annotation.mask_of(number)))
+        active = annotation.active
+        visible = [item.id for item in annotation.objects if item.visible]
+        if active is not None and active in visible:
+            mask = annotation.region_of(active)
         else:
-            mask = to_grid(np.zeros(annotation.shape, bool))
-        return Shown(mask, *codes_of(annotation))
+            mask = Region(annotation.shape)
+        others = {number: annotation.region_of(number) for number in visible if number != active}
+        return Shown(mask, others, tuple(visible))
 
     def update(self, annotation: Annotation) -> Shown:
         """Take the new state as shown; returns the former one."""
@@ -71,14 +102,9 @@ class Screen:
     def others(self, before: Shown | None) -> tuple[Others, bytes | None]:
         """Encode the other objects, as the difference to ``before`` if there is one."""
         now = self._shown
-        height, width = now.codes.shape
-        if before is None:
-            base: int | None = None
-            box: Box | None = (0, 0, width, height) if now.ids else None
-        else:
-            base, box = self.rev - 1, box_of(now.codes != before.codes)
+        base = None if before is None else self.rev - 1
+        box = _around(now.others.values()) if before is None else now.changed(before)
         if box is None:
             return Others(base=base, box=(0, 0, 0, 0), ids=now.ids), None
-        x0, y0, x1, y1 = box
-        part = np.ascontiguousarray(now.codes[y0:y1, x0:x1])
-        return Others(base=base, box=box, ids=now.ids), zlib.compress(part.data, _LEVEL)
+        data = zlib.compress(now.codes(box).data, _LEVEL)
+        return Others(base=base, box=box, ids=now.ids), data

@@ -23,11 +23,13 @@ from iseg_widget.widget import messages
 from iseg_widget.widget.actions import Act, TellCancelled, UseMethod, WarmUp, job_of
 from iseg_widget.widget.codec import still_png
 from iseg_widget.widget.desk import Desk, Given, Published, clicking
+from iseg_widget.widget.messages.tiles import GetTile
 from iseg_widget.widget.objects import ObjectActions
 from iseg_widget.widget.queue import QueueActions, album_of
 from iseg_widget.widget.scripting import ClickCallback, ScriptActions
 from iseg_widget.widget.teaching import TeachingActions
 from iseg_widget.widget.threaded import MIN_HEIGHT, ThreadedWidget, bundle
+from iseg_widget.widget.tiles import serve
 from iseg_widget.widget.timing_actions import TimingActions
 from iseg_widget.widget.tools import ToolActions
 from iseg_widget.widget.traits import (
@@ -38,6 +40,7 @@ from iseg_widget.widget.traits import (
     frozen,
     options_to_json,
 )
+from iseg_widget.widget.view_modes import VIEW_MODES, ViewModes
 from iseg_widget.widget.worker import Job
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
 
     from iseg_widget.weights.registry import Weights
 
-PAGE_TRAITS = frozenset({"tool", "opacity", "show_mask", "show_views", "panel", "answered"})
+PAGE_TRAITS = VIEW_MODES | {"tool", "opacity", "show_mask", "show_views", "panel", "answered"}
 """What the page may set; all other traits are written by the kernel alone."""
 
 
@@ -56,6 +59,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     ScriptActions,
     TimingActions,
     QueueActions,
+    ViewModes,
     ThreadedWidget,
 ):
     """Segment the objects of an image by clicking on them.
@@ -289,6 +293,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
         """Stop the worker, remove the widget from the page, and let go of a queue's folder."""
         super().close()
         if hasattr(self, "_desk"):
+            self._desk.tiles.close()
             self._close_queue()
 
     # Jobs
@@ -347,6 +352,9 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     def _take(self, request: messages.Request) -> None:
         worker = self._worker
         if isinstance(request, messages.Ping):
+            return
+        if isinstance(request, GetTile):
+            serve(self._desk.tiles, request, self._desk.opened, self._send_reply)
             return
         if isinstance(request, messages.Cancel):
             removed = tuple(job.id for job in worker.cancel() if job.id is not None)

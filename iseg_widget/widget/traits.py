@@ -42,6 +42,12 @@ class MaskTrait(traitlets.TraitType[Any, Any]):
         obj._wait()  # noqa: SLF001 - the widget's own trait
         return super().get(obj, cls)
 
+    def set(self, obj: Any, value: Any) -> None:
+        """Set and tell. Whether the mask is another one is not looked at: it may be a large one."""
+        before = obj._trait_values.get(self.name)  # noqa: SLF001
+        obj._trait_values[self.name] = value  # noqa: SLF001
+        obj._notify_trait(self.name, before, value)  # noqa: SLF001
+
 
 def clicks_to_json(clicks: tuple[Click, ...], _: object) -> list[dict[str, Any]]:
     """Return clicks as they go to the page."""

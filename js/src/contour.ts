@@ -39,6 +39,13 @@ export type Segments = Float32Array;
 class Builder {
   #data = new Float32Array(256);
   #length = 0;
+  readonly #dx: number;
+  readonly #dy: number;
+
+  constructor(dx = 0, dy = 0) {
+    this.#dx = dx;
+    this.#dy = dy;
+  }
 
   add(x0: number, y0: number, x1: number, y1: number): void {
     if (this.#length + 4 > this.#data.length) {
@@ -46,10 +53,10 @@ class Builder {
       larger.set(this.#data);
       this.#data = larger;
     }
-    this.#data[this.#length++] = x0;
-    this.#data[this.#length++] = y0;
-    this.#data[this.#length++] = x1;
-    this.#data[this.#length++] = y1;
+    this.#data[this.#length++] = x0 + this.#dx;
+    this.#data[this.#length++] = y0 + this.#dy;
+    this.#data[this.#length++] = x1 + this.#dx;
+    this.#data[this.#length++] = y1 + this.#dy;
   }
 
   done(): Segments {
@@ -88,6 +95,35 @@ export function traceTile(
   const out = new Builder();
   if (isPlain(mask, width, height, [x0 - 1, y0 - 1, x1, y1])) return out.done();
   (exact ? traceEdges : traceSmooth)({ mask, width, height, x0, y0, x1, y1 }, out);
+  return out.done();
+}
+
+/** How far a contour looks beyond its tile. */
+export const REACH = 2;
+
+/**
+ * Contour inside the tile at `column`, `row` of a large mask, of which only a part is at hand: the
+ * tile and `REACH` pixels around it, as far as the mask goes. `size` is that of the mask. Positions
+ * are those of the mask.
+ */
+export function tracePart(
+  part: { values: Uint8Array; width: number; height: number; x: number; y: number },
+  size: { width: number; height: number },
+  column: number,
+  row: number,
+  exact: boolean,
+): Segments {
+  const { values: mask, width, height, x, y } = part;
+  const end = (start: number, length: number): number =>
+    start + TILE >= length ? length + 1 : start + TILE;
+  const out = new Builder(x, y);
+  const corners = {
+    x0: column * TILE - x,
+    y0: row * TILE - y,
+    x1: end(column * TILE, size.width) - x,
+    y1: end(row * TILE, size.height) - y,
+  };
+  (exact ? traceEdges : traceSmooth)({ mask, width, height, ...corners }, out);
   return out.done();
 }
 

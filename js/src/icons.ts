@@ -18,6 +18,11 @@ const PATHS = {
   images:
     '<rect x="2" y="4.5" width="9.5" height="9" rx="1"/><path d="M5 2.5h8a1 1 0 0 1 1 1V11M3.5 11.5 6 8.5l1.8 2 1.2-1.2 2 2.2"/>',
   note: '<path d="M3 2.75h10v7.5L10 13.25H3Z"/><path d="M10 13V10.25h2.75M5.5 5.75h5M5.5 8.25h3"/>',
+  loupe:
+    '<circle cx="6.75" cy="6.75" r="4.5"/><path d="m10.25 10.25 3.5 3.5M6.75 4.75v4M4.75 6.75h4"/>',
+  display:
+    '<path d="M2.5 4.5h6M12 4.5h1.5M2.5 11.5H4M8 11.5h5.5"/><circle cx="10.25" cy="4.5" r="1.75"/><circle cx="6" cy="11.5" r="1.75"/>',
+  two: '<rect x="2" y="3" width="12" height="10" rx="1"/><path d="M8 3v10"/>',
   box: '<rect x="2.5" y="3.5" width="11" height="9" rx="0.5" stroke-dasharray="2.4 1.6"/>',
   scribble:
     '<path d="M2 11.5c2.2-6.6 3.9-6.6 4.3-2.9.3 2.7 1.5 3.3 2.7.8C10.2 6.8 11.6 5.2 14 4.5"/><circle cx="4" cy="7" r=".4"/><circle cx="8" cy="10.4" r=".4"/><circle cx="11.6" cy="5.8" r=".4"/>',

@@ -1,9 +1,11 @@
 /** Drawing: the picture, the mask, the views, the clicks and the crosshair, in this order. */
 
-import { TILE } from "./contour";
+import { checkerboard, drawContour, drawFill, drawOutside } from "./mask-layer";
 import type { OthersOverlay } from "./others";
 import type { Colour, Overlay } from "./overlay";
 import type { ViewBox } from "./protocol";
+import type { Pyramid } from "./pyramid";
+import type { Still } from "./still";
 import type { State } from "./store/state";
 import { type Point, type Size, toScreen, type Viewport } from "./viewport";
 
@@ -13,19 +15,10 @@ export const MASK: Colour = [37, 132, 255];
 export const POSITIVE = "#009e73";
 export const NEGATIVE = "#d55e00";
 
-const HALO = "rgba(255, 255, 255, 0.85)";
 const SHADE = "rgba(0, 0, 0, 0.55)";
 const FONT = '600 10px system-ui, -apple-system, "Segoe UI", sans-serif';
 
-/** Above this many device pixels per image pixel, pixels are drawn as squares. */
-const CRISP = 3;
-/** Above this many, the contour follows the pixels' edges. */
-const EXACT = 5;
-
 const INSET = 3;
-
-/** With more line pieces than this in sight, the contour is drawn more simply, but in time. */
-const MANY = 20000;
 
 interface ViewStyle {
   label: string;
@@ -49,28 +42,46 @@ export interface Scene {
   size: Size;
   view: Viewport;
   state: State;
-  picture: CanvasImageSource | null;
+  picture: Pyramid | null;
   overlay: Overlay;
   others: OthersOverlay;
 }
 
 /**
- * Draw everything; `between` draws above the mask and below the clicks, `mask` in the mask's place:
- * false when it did not.
+ * Draw everything; `between` draws above the mask and below the clicks. What moves along with the
+ * picture is kept in `still`, unless `mask` draws in the mask's place.
  */
-export function draw(scene: Scene, between: () => void, mask: () => boolean): void {
-  const { context, ratio, size, state } = scene;
+export function draw(
+  scene: Scene,
+  still: Still,
+  between: () => void,
+  mask: ((scene: Scene) => void) | null,
+): void {
+  const { context, ratio, size, state, overlay, others } = scene;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, size.width, size.height);
-  drawPicture(scene);
-  if (state.showMask) {
-    drawOthers(scene);
-    if (!mask()) drawMask(scene);
+  const looks = [
+    ...[state.showMask, state.opacity, state.modes, state.image],
+    ...[overlay, overlay.rev, overlay.colour, others.version],
+  ];
+  if (mask === null) {
+    still.draw(scene, scene.picture, looks, (place) => drawStill({ ...scene, ...place }, drawMask));
+  } else {
+    still.forget();
+    drawStill(scene, mask);
   }
   if (state.showViews) drawViews(scene);
   between();
   drawClicks(scene);
   if (state.cursor !== null) drawCrosshair(context, toScreen(scene.view, state.cursor), state);
+}
+
+/** What moves along with the picture. */
+function drawStill(scene: Scene, mask: (scene: Scene) => void): void {
+  scene.picture?.draw(scene.context, scene.view, scene.size, scene.ratio);
+  if (!scene.state.showMask) return;
+  drawOthers(scene);
+  mask(scene);
 }
 
 /** Draw a grid of any resolution over the whole image. */
@@ -85,79 +96,31 @@ export function place(scene: Scene, source: CanvasImageSource): void {
   );
 }
 
-function drawPicture(scene: Scene): void {
-  const { context, ratio, view, picture } = scene;
-  if (picture === null) return;
-  context.imageSmoothingEnabled = view.scale * ratio < CRISP;
-  context.imageSmoothingQuality = view.scale * ratio < 0.75 ? "medium" : "low";
-  place(scene, picture);
-}
-
 function drawOthers(scene: Scene): void {
   const { context, others, state } = scene;
-  if (others.canvas === null || others.isEmpty || state.opacity === 0) return;
+  if (others.isEmpty || state.opacity === 0) return;
   context.globalAlpha = state.opacity;
-  context.imageSmoothingEnabled = true;
-  context.imageSmoothingQuality = "medium";
-  place(scene, others.canvas);
+  drawFill(scene, others, "");
   context.globalAlpha = 1;
 }
 
-/** Draw the active object's mask and its contour. */
+/** The active mask as the modes want it; its grid may be coarser than the image. */
 export function drawMask(scene: Scene): void {
-  const { context, overlay, state } = scene;
-  if (overlay.canvas === null) return;
-  if (state.opacity > 0) {
+  const { context, overlay, state, view } = scene;
+  if (overlay.width === 0) return;
+  const scale = (view.scale * state.image.width) / overlay.width;
+  const place = { ...scene, view: { ...view, scale } };
+  const { background, invert, mask_display: display, contour_width: width } = state.modes;
+  const colour = `rgb(${overlay.colour.join(" ")})`;
+  if (background === "dimmed") drawOutside(place, overlay, "rgb(16 18 22 / 78%)");
+  else if (background === "checkerboard") drawOutside(place, overlay, checkerboard(context));
+  else if (display !== "contour" && state.opacity > 0) {
     context.globalAlpha = state.opacity;
-    context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = "medium";
-    place(scene, overlay.canvas);
+    if (invert) drawOutside(place, overlay, colour);
+    else drawFill(place, overlay, colour);
     context.globalAlpha = 1;
   }
-  drawContour(scene);
-}
-
-function drawContour(scene: Scene): void {
-  const { context, ratio, view, overlay, size, state } = scene;
-  const full = (view.scale * state.image.width) / overlay.width;
-  // A contour finer than the screen would only cost time.
-  const depth = Math.max(0, Math.floor(Math.log2(1 / (full * ratio))));
-  const step = full * 2 ** depth;
-  const exact = step * ratio >= EXACT;
-  const path = new Path2D();
-  let count = 0;
-  const first = (offset: number): number => Math.max(0, Math.floor(-offset / step / TILE));
-  const last = (offset: number, room: number, length: number): number =>
-    Math.floor(Math.min(length / 2 ** depth - 1, (room - offset) / step) / TILE);
-  const bottom = last(view.offsetY, size.height, overlay.height);
-  const right = last(view.offsetX, size.width, overlay.width);
-  for (let row = first(view.offsetY); row <= bottom; row++) {
-    for (let column = first(view.offsetX); column <= right; column++) {
-      const pieces = overlay.contour(column, row, depth, exact);
-      count += pieces.length / 4;
-      for (let index = 0; index < pieces.length; index += 4) {
-        path.moveTo(
-          view.offsetX + (pieces[index] ?? 0) * step,
-          view.offsetY + (pieces[index + 1] ?? 0) * step,
-        );
-        path.lineTo(
-          view.offsetX + (pieces[index + 2] ?? 0) * step,
-          view.offsetY + (pieces[index + 3] ?? 0) * step,
-        );
-      }
-    }
-  }
-  const plain = count > MANY;
-  context.lineCap = plain ? "butt" : "round";
-  context.setLineDash([]);
-  if (!plain) {
-    context.strokeStyle = HALO;
-    context.lineWidth = 3;
-    context.stroke(path);
-  }
-  context.strokeStyle = `rgb(${overlay.colour.join(" ")})`;
-  context.lineWidth = 1.5;
-  context.stroke(path);
+  if (display !== "fill") drawContour(place, overlay, colour, width);
 }
 
 function drawViews(scene: Scene): void {

@@ -26,6 +26,14 @@ export interface PageTraits {
   show_views: boolean;
   /** Id of the open panel. */
   panel: string | null;
+  loupe: boolean;
+  loupe_zoom: number;
+  pixel_grid: boolean;
+  contour_width: number;
+  mask_display: "both" | "fill" | "contour";
+  background: "shown" | "dimmed" | "checkerboard";
+  invert: boolean;
+  side_by_side: boolean;
   /** Revision of the latest result that this page asked for; set where the host is `reactive`. */
   answered: number;
 }

@@ -1,96 +1,157 @@
 /**
- * All visible objects but the active one, as one picture: its cost does not grow with their number.
+ * All visible objects but the active one, as one map of codes: its cost does not grow with their
+ * number. Tiles are painted when they come into sight, at the size in which they are seen.
  */
 
-import type { Box, ObjectEntry, Others, Result } from "./protocol";
+import { TILE } from "./contour";
+import type { ObjectEntry, Result } from "./protocol";
+import { type Part, SparseMap } from "./sparse";
 
 /** How solid the inside is, of 255; the edge is solid. */
 const INSIDE = 140;
+/** Painted tiles that are kept. */
+const PAINTED = 192;
 
 export class OthersOverlay {
   width = 0;
   height = 0;
-  codes = new Uint8Array(0);
-  canvas: HTMLCanvasElement | null = null;
+  #map = new SparseMap(0, 0);
   #ids: readonly number[] = [];
+  #shown = false;
+  /** Changes with everything that is to be seen of it. */
+  version = 0;
   #colours = new Uint32Array(256);
   #key = "";
+  /** By depth, column and row; the latest used last. `null` where there is nothing. */
+  readonly #painted = new Map<string, HTMLCanvasElement | null>();
 
   /** Take a result's part; `bytes` are the codes in its box. */
   apply({ grid, others }: Pick<Result, "grid" | "others">, bytes: Uint8Array): void {
+    this.version += 1;
     const [width, height] = grid;
     if (others.base === null || width !== this.width || height !== this.height) {
-      this.#resize(width, height);
+      [this.width, this.height] = [width, height];
+      this.#map = new SparseMap(width, height);
+      this.#painted.clear();
     }
     this.#ids = others.ids;
     const [x0, y0, x1, y1] = others.box;
-    const length = x1 - x0;
-    if (bytes.length !== length * (y1 - y0)) {
-      throw new RangeError(`${bytes.length} codes do not fill the box ${others.box}`);
-    }
-    for (let y = y0; y < y1; y++) {
-      const row = bytes.subarray((y - y0) * length, (y - y0 + 1) * length);
-      this.codes.set(row, y * width + x0);
+    this.#map.setBytes(others.box, bytes);
+    if (x1 > x0 && y1 > y0) {
+      this.#shown = true;
+      this.#forget(x0, y0, x1, y1);
     }
   }
 
-  /** Paint what changed: the box, or everything when a colour is another one. */
-  paint({ box }: Others, objects: readonly ObjectEntry[]): void {
+  /** Paint in the objects' colours from now on. */
+  colour(objects: readonly ObjectEntry[]): void {
     const colours = this.#ids.map((id) => objects.find((other) => other.id === id)?.colour ?? "");
-    const key = `${this.#ids.join()} ${colours.join()}`;
-    const whole = key !== this.#key;
+    const key = colours.join();
+    if (key === this.#key) return;
     this.#key = key;
-    if (whole) this.#colours = table(colours);
-    this.#paint(whole ? [0, 0, this.width, this.height] : box);
+    this.version += 1;
+    this.#colours = table(colours);
+    this.#painted.clear();
   }
 
   get isEmpty(): boolean {
-    return this.#ids.length === 0;
+    return !this.#shown;
   }
 
-  #resize(width: number, height: number): void {
-    this.width = width;
-    this.height = height;
-    this.codes = new Uint8Array(width * height);
-    this.canvas = null;
-    this.#key = "";
+  at(x: number, y: number): number {
+    return this.#map.at(x, y);
   }
 
-  #paint([x0, y0, x1, y1]: Box): void {
-    if (this.isEmpty && this.canvas === null) return;
-    if (this.canvas === null) {
-      this.canvas = document.createElement("canvas");
-      this.canvas.width = this.width;
-      this.canvas.height = this.height;
+  /** A tile of the map of which only every 2^depth-th pixel is looked at; `null`: nothing there. */
+  fill(column: number, row: number, depth: number): HTMLCanvasElement | boolean {
+    const key = `${depth},${column},${row}`;
+    let found = this.#painted.get(key);
+    if (found === undefined) {
+      found = this.#paint(column, row, depth);
+      for (const oldest of this.#painted.keys()) {
+        if (this.#painted.size < PAINTED) break;
+        this.#painted.delete(oldest);
+      }
+    } else {
+      this.#painted.delete(key);
     }
-    const context = this.canvas.getContext("2d");
-    const [left, top] = [Math.max(x0 - 1, 0), Math.max(y0 - 1, 0)];
-    const [right, bottom] = [Math.min(x1 + 1, this.width), Math.min(y1 + 1, this.height)];
-    if (!context || right <= left || bottom <= top) return;
-    const pixels = new Uint32Array((right - left) * (bottom - top));
+    this.#painted.set(key, found);
+    return found ?? false;
+  }
+
+  #paint(column: number, row: number, depth: number): HTMLCanvasElement | null {
+    const step = 2 ** depth;
+    const width = Math.min(TILE, Math.ceil(this.width / step) - column * TILE);
+    const height = Math.min(TILE, Math.ceil(this.height / step) - row * TILE);
+    const codes = this.#sampled(column * TILE, row * TILE, width, height, step);
+    if (codes === null) return null;
+    const across = width + 2;
+    const pixels = new Uint32Array(width * height);
     let index = 0;
-    for (let y = top; y < bottom; y++) {
-      for (let x = left; x < right; x++) {
-        pixels[index++] = this.#pixel(x, y);
+    for (let y = 1; y <= height; y++) {
+      for (let at = y * across + 1; at <= y * across + width; at++, index++) {
+        const code = codes[at] ?? 0;
+        if (code === 0) continue;
+        const edge =
+          codes[at - 1] !== code ||
+          codes[at + 1] !== code ||
+          codes[at - across] !== code ||
+          codes[at + across] !== code;
+        const colour = this.#colours[code] ?? 0;
+        pixels[index] = edge ? colour : (colour & TRANSPARENT) | FAINT;
       }
     }
-    const bytes = new Uint8ClampedArray(pixels.buffer);
-    context.putImageData(new ImageData(bytes, right - left, bottom - top), left, top);
+    const canvas = document.createElement("canvas");
+    canvas.width = width;
+    canvas.height = height;
+    const data = new ImageData(new Uint8ClampedArray(pixels.buffer), width, height);
+    canvas.getContext("2d")?.putImageData(data, 0, 0);
+    return canvas;
   }
 
-  #pixel(x: number, y: number): number {
-    const { codes, width, height } = this;
-    const at = y * width + x;
-    const code = codes[at] ?? 0;
-    if (code === 0) return 0;
-    const edge =
-      (x > 0 && codes[at - 1] !== code) ||
-      (x < width - 1 && codes[at + 1] !== code) ||
-      (y > 0 && codes[at - width] !== code) ||
-      (y < height - 1 && codes[at + width] !== code);
-    const colour = this.#colours[code] ?? 0;
-    return edge ? colour : (colour & TRANSPARENT) | FAINT;
+  /** Codes on a grid with one row and column more on each side; the border repeats itself. */
+  #sampled(
+    left: number,
+    top: number,
+    width: number,
+    height: number,
+    step: number,
+  ): Uint8Array | null {
+    const box = [left * step, top * step, (left + width) * step, (top + height) * step] as const;
+    const inside = [
+      box[0],
+      box[1],
+      Math.min(box[2], this.width),
+      Math.min(box[3], this.height),
+    ] as [number, number, number, number];
+    const part = this.#map.part(inside, step);
+    if (part === 0) return null;
+    const out = new Uint8Array((width + 2) * (height + 2));
+    if (typeof part === "number") return out.fill(part);
+    let index = 0;
+    for (let y = -1; y <= height; y++) {
+      const from = place(box[1] + y * step, step, part.y, part.height) * part.width;
+      for (let x = -1; x <= width; x++) {
+        out[index++] = part.values[from + place(box[0] + x * step, step, part.x, part.width)] ?? 0;
+      }
+    }
+    return out;
   }
+
+  #forget(x0: number, y0: number, x1: number, y1: number): void {
+    for (const key of this.#painted.keys()) {
+      const [depth = 0, column = 0, row = 0] = key.split(",").map(Number);
+      const [side, reach] = [TILE * 2 ** depth, 2 * 2 ** depth];
+      const beside = (column + 1) * side + reach <= x0 || column * side - reach >= x1;
+      const apart = (row + 1) * side + reach <= y0 || row * side - reach >= y1;
+      if (!beside && !apart) this.#painted.delete(key);
+    }
+  }
+}
+
+/** Where in a part the middle of a step of the map is, kept inside of it. */
+function place(position: number, step: number, start: Part["x"], length: number): number {
+  return Math.min(length - 1, Math.max(0, position + (step >> 1) - start));
 }
 
 const mask = (...bytes: [number, number, number, number]): number =>

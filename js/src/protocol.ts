@@ -61,12 +61,19 @@ export interface ActivityReply {
   what: Activity | null;
 }
 
-export interface Picture {
-  kind: "picture";
-  id: string;
+/** What is told of a picture; the buffer is the base. */
+export interface PictureData {
   width: number;
   height: number;
+  /** How often it was halved: of finer levels there are tiles of `tile` pixels. */
+  level: number;
+  tile: number;
   mime: string;
+}
+
+export interface Picture extends PictureData {
+  kind: "picture";
+  id: string;
 }
 
 export interface ObjectEntry {
@@ -82,7 +89,10 @@ export interface ObjectEntry {
   clicks: number;
 }
 
-/** The visible objects that are not active, as one map: 0, or 1 + the place in `ids` mod 255. */
+/**
+ * The visible objects that are not active, as one map: 0, or 1 + the place in `ids` mod 255. The
+ * ids are those of all visible objects.
+ */
 export interface Others {
   base: number | null;
   box: Box;
@@ -104,7 +114,7 @@ export interface Result {
   rev: number;
   /** Revision the overlay is a patch of; `null` for a full overlay. */
   base: number | null;
-  /** Width and height of the overlay's grid (smaller than the image for huge images). */
+  /** Width and height of the overlay's grid: the image's. */
   grid: [number, number];
   /** Part of the grid that the buffer covers. */
   box: Box;
@@ -244,7 +254,14 @@ export function registerReply(kind: keyof Replies, shape: Shape): void {
 
 registerReply("received", { id: isText });
 registerReply("activity", { ids: isTexts, what: (value) => ACTIVITIES.includes(value) });
-registerReply("picture", { id: isText, width: isCount, height: isCount, mime: isText });
+registerReply("picture", {
+  id: isText,
+  width: isCount,
+  height: isCount,
+  level: isCount,
+  tile: isCount,
+  mime: isText,
+});
 registerReply("result", {
   id: isTextOrNull,
   ids: isTexts,

@@ -1,5 +1,6 @@
 /** One view of the widget: joins model, wire, store, panel, pointers, keys, parts and drawing. */
 
+import { FOLLOWED, isFollowed } from "./followed";
 import { belongsToControl, type Command, Keys } from "./keyboard";
 import { draw, MASK, type Scene } from "./layers";
 import { Link } from "./link";
@@ -9,25 +10,20 @@ import { inflate, Overlay } from "./overlay";
 import { Panel } from "./panel";
 import { PARTS } from "./parts/index";
 import type { Host, Part, Tool } from "./parts/part";
-import { Pictures } from "./pictures";
-import { type Picture, type Reply, type RequestBody, type Result, toBytes } from "./protocol";
+import { PictureLayer } from "./picture";
+import {
+  type Picture,
+  type PictureData,
+  type Reply,
+  type RequestBody,
+  type Result,
+  toBytes,
+} from "./protocol";
+import { Still } from "./still";
 import { Stopwatch } from "./stopwatch";
 import { activeObject, initialState, type State, Store, type TraitState } from "./store/state";
 import { type Drag, PointerInput, type Press } from "./tools/input";
 import * as viewport from "./viewport";
-
-/** Traits to follow and what they change in the state. */
-const FOLLOWED = {
-  clicks: (model: Model) => ({ clicks: model.get("clicks") }),
-  tool: (model: Model) => ({ tool: model.get("tool") }),
-  opacity: (model: Model) => ({ opacity: model.get("opacity") }),
-  show_mask: (model: Model) => ({ showMask: model.get("show_mask") }),
-  show_views: (model: Model) => ({ showViews: model.get("show_views") }),
-  method: (model: Model) => ({ method: model.get("method") }),
-  methods: (model: Model) => ({ methods: model.get("methods") }),
-} satisfies Record<string, (model: Model) => Partial<TraitState>>;
-
-const isFollowed = (name: string): name is keyof typeof FOLLOWED => Object.hasOwn(FOLLOWED, name);
 
 export class View implements Host {
   readonly model: Model;
@@ -42,7 +38,11 @@ export class View implements Host {
   readonly #cleanups: (() => void)[] = [];
   /** How long the overlays of clicks take. */
   readonly #stopwatch = new Stopwatch();
-  readonly #pictures = new Pictures();
+  readonly #picture = new PictureLayer({
+    send: (body) => this.send(body),
+    redraw: () => this.redraw(),
+  });
+  readonly #still = new Still();
   #size: viewport.Size = { width: 0, height: 0 };
   #viewport: viewport.Viewport = { scale: 1, offsetX: 0, offsetY: 0 };
   /** Whether the picture follows the canvas' size. */
@@ -80,7 +80,7 @@ export class View implements Host {
     this.#listen();
     this.#cleanups.push(this.store.subscribe((state, before) => this.#onState(state, before)));
     this.panel.update(this.store.state);
-    this.#measure();
+    this.measure();
     this.send({ kind: "hello", picture: true });
   }
 
@@ -89,7 +89,7 @@ export class View implements Host {
     cancelAnimationFrame(this.#frame);
     for (const part of this.#parts) part.close?.();
     for (const cleanup of this.#cleanups.splice(0)) cleanup();
-    this.#pictures.close();
+    this.#picture.close();
     this.panel.root.remove();
   }
 
@@ -148,6 +148,8 @@ export class View implements Host {
   }
 
   #queue(reply: Reply, buffers: readonly unknown[]): void {
+    // Tiles may come in any order, and a result does not wait for them.
+    if (reply.kind === "tile") return void this.#picture.take(reply, buffers[0]);
     this.#stopwatch.hear(reply);
     this.#messages = this.#messages
       .then(() => (this.#closed ? undefined : this.#take(reply, buffers)))
@@ -159,6 +161,7 @@ export class View implements Host {
     if (reply.kind === "result") return this.#takeResult(reply, buffers);
     if (reply.kind === "error" || reply.kind === "cancelled") {
       this.#stopwatch.forget(reply.ids);
+      this.#picture.lost(reply.ids);
       this.panel.resetMethod(this.store.state);
     }
     this.store.dispatch({ type: "reply", reply });
@@ -167,19 +170,16 @@ export class View implements Host {
 
   async #takePicture(reply: Picture, buffer: unknown): Promise<void> {
     if (!this.owns(reply.id)) return;
-    const blob = new Blob([toBytes(buffer)], { type: reply.mime });
-    const picture = await createImageBitmap(blob);
-    if (this.#closed) return picture.close();
-    this.#show(picture, { width: reply.width, height: reply.height });
+    if (!(await this.#picture.load(reply, buffer))) return;
+    this.#shown({ width: reply.width, height: reply.height });
     this.store.dispatch({ type: "connection", connection: "ready" });
   }
 
-  openPicture(picture: ImageBitmap, image: viewport.Size, rev: number): void {
-    this.#pictures.keep(picture, image, rev);
+  openPicture(picture: PictureData, buffer: unknown, rev: number): Promise<void> {
+    return this.#picture.keep(picture, buffer, rev);
   }
 
-  #show(picture: ImageBitmap, image: viewport.Size): void {
-    this.#pictures.use(picture);
+  #shown(image: viewport.Size): void {
     const before = this.store.state.image;
     if (before.width !== image.width || before.height !== image.height) {
       this.store.dispatch({ type: "traits", traits: { image } });
@@ -190,9 +190,9 @@ export class View implements Host {
 
   /** The picture changes with its masks, so that nothing of one is ever seen on the other. */
   #turnPage(rev: number): void {
-    const next = this.#pictures.take(rev);
-    if (next === null) return;
-    this.#show(next.picture, next.image);
+    const image = this.#picture.turn(rev);
+    if (image === null) return;
+    this.#shown(image);
     this.#tool?.left?.(); // a polygon that was begun, and the like
     this.store.dispatch({ type: "cursor", at: null });
     this.#fit();
@@ -216,7 +216,7 @@ export class View implements Host {
     }
     this.#turnPage(reply.rev);
     this.#others.apply(reply, codes);
-    this.#others.paint(reply.others, reply.objects);
+    this.#others.colour(reply.objects);
     this.#stopwatch.ready(reply.ids);
     this.store.dispatch({ type: "reply", reply });
     const active = activeObject(this.store.state);
@@ -234,6 +234,7 @@ export class View implements Host {
   #onLost(ids: readonly string[]): void {
     const { pending } = this.store.state;
     const clicks = pending.filter((click) => ids.includes(click.id));
+    this.#picture.lost(ids);
     this.store.dispatch({ type: "lost", ids });
     if (clicks.length === 0) return;
     this.problem("Lost on the way", `${clicks.length} of the clicks did not reach the kernel.`);
@@ -290,6 +291,18 @@ export class View implements Host {
 
   #listen(): void {
     const { canvas, root, stage } = this.panel;
+    this.listenTo(canvas);
+    const abort = new AbortController();
+    this.#cleanups.push(() => abort.abort());
+    root.addEventListener("keydown", (event) => this.#onKey(event), { signal: abort.signal });
+    const observer = new ResizeObserver(() => this.measure());
+    observer.observe(stage);
+    this.#cleanups.push(() => observer.disconnect());
+    window.addEventListener("resize", () => this.measure(), { signal: abort.signal });
+  }
+
+  listenTo(canvas: HTMLCanvasElement): void {
+    const { root } = this.panel;
     const pixel = (at: viewport.Point) => viewport.toImage(this.#viewport, at);
     const input = new PointerInput(canvas, {
       click: (at, press) => this.#tool?.click?.(pixel(at), press),
@@ -297,17 +310,10 @@ export class View implements Host {
       pan: (dx, dy) => this.#pan(dx, dy),
       zoom: (at, factor) => this.#zoom(at, factor),
       hover: (at) => this.#hover(at),
-      focus: () => canvas.focus({ preventScroll: true }),
+      focus: () => this.panel.canvas.focus({ preventScroll: true }),
       hasFocus: () => root.contains(document.activeElement),
     });
     this.#cleanups.push(() => input.close());
-    const abort = new AbortController();
-    this.#cleanups.push(() => abort.abort());
-    root.addEventListener("keydown", (event) => this.#onKey(event), { signal: abort.signal });
-    const observer = new ResizeObserver(() => this.#measure());
-    observer.observe(stage);
-    this.#cleanups.push(() => observer.disconnect());
-    window.addEventListener("resize", () => this.#measure(), { signal: abort.signal });
   }
 
   /** A part takes the press, else the tool does; positions reach them in pixels of the image. */
@@ -384,10 +390,10 @@ export class View implements Host {
     this.panel.stage.style.height = `${Math.round(wanted ?? natural)}px`;
   }
 
-  #measure(): void {
-    const { canvas, stage } = this.panel;
+  measure(): void {
+    const { canvas } = this.panel;
     this.#setHeight();
-    const size = { width: stage.clientWidth, height: stage.clientHeight };
+    const size = { width: canvas.clientWidth, height: canvas.clientHeight };
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
     if (size.width === 0 || size.height === 0) return;
@@ -423,13 +429,15 @@ export class View implements Host {
     this.#frame = 0;
     const context = this.panel.canvas.getContext("2d");
     if (context === null || this.#size.width === 0) return;
+    const ratio = this.panel.canvas.width / this.#size.width;
+    this.#picture.look(this.#viewport, this.#size, ratio);
     let scene: Scene = {
       context,
-      ratio: this.panel.canvas.width / this.#size.width,
+      ratio,
       size: this.#size,
-      view: this.#viewport,
+      view: viewport.onDevicePixels(this.#viewport, ratio),
       state: this.store.state,
-      picture: this.#pictures.shown,
+      picture: this.#picture.pyramid,
       overlay: this.overlay,
       others: this.#others,
     };
@@ -437,7 +445,9 @@ export class View implements Host {
     const between = (): void => {
       for (const part of this.#parts) part.draw?.(scene);
     };
-    draw(scene, between, () => this.#parts.some((part) => part.drawMask?.(scene)));
+    const own = this.#parts.find((part) => part.drawsMask?.());
+    draw(scene, this.#still, between, own ? (shown) => own.drawMask?.(shown) : null);
+    for (const part of this.#parts) part.drawOver?.(scene);
     this.#report();
   }
 
@@ -445,6 +455,7 @@ export class View implements Host {
   #report(): void {
     const { dataset } = this.panel.root;
     dataset.revision = String(this.overlay.rev);
+    dataset.sharp = String(this.#picture.pyramid?.complete ?? false);
     const timed = this.#stopwatch.drawn();
     if (timed === null) return;
     const { id, marks } = timed;

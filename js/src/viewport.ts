@@ -48,6 +48,12 @@ export function isInside(point: Point, image: Size): boolean {
   );
 }
 
+/** The same, moved by less than a device pixel, so that what is drawn twice is drawn alike. */
+export function onDevicePixels(view: Viewport, ratio: number): Viewport {
+  const whole = (offset: number): number => Math.round(offset * ratio) / ratio;
+  return { scale: view.scale, offsetX: whole(view.offsetX), offsetY: whole(view.offsetY) };
+}
+
 function centred(scale: number, image: Size, canvas: Size): Viewport {
   return {
     scale,

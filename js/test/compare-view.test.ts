@@ -122,7 +122,9 @@ describe("messages", () => {
       if (entry.content.kind !== "pane") continue;
       const reply = parseReply(entry.content) as PaneReply;
       expect(await answers.take(reply, buffersOf(entry)[0])).toBe(true);
-      expect(rows(answers.overlays[reply.pane]?.mask ?? new Uint8Array(), 20)).toEqual(entry.mask);
+      expect(
+        rows(answers.overlays[reply.pane]?.pixels([0, 0, 20, 12]) ?? new Uint8Array(), 20),
+      ).toEqual(entry.mask);
       seen += 1;
     }
     expect(seen).toBeGreaterThan(10);

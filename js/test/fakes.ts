@@ -1,5 +1,8 @@
 import type { Model, Traits } from "../src/model";
 import type { ObjectEntry } from "../src/protocol";
+import { PLAIN } from "../src/store/state";
+
+export const MODES = PLAIN;
 
 /** A model as a notebook host hands it over, with the kernel's end in the test's hands. */
 export class FakeModel implements Model {
@@ -26,6 +29,7 @@ export class FakeModel implements Model {
     show_mask: true,
     show_views: false,
     panel: null,
+    ...MODES,
   };
 
   get<K extends keyof Traits>(name: K): Traits[K] {

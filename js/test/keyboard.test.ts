@@ -27,7 +27,11 @@ function keys(): Keys {
   };
   const state = { image: { width: 64, height: 48 }, tool: "positive", clicks: [] };
   const store = { state, subscribe: () => () => undefined };
-  const model = { get: () => undefined, on: () => undefined, off: () => undefined };
+  const model = {
+    get: (name: string) => (name === "images" ? 3 : undefined),
+    on: () => undefined,
+    off: () => undefined,
+  };
   const host = { panel, store, model, overlay: {} } as unknown as Host;
   for (const part of PARTS.map((make) => make(host))) {
     for (const command of part.commands ?? []) made.add(command);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { softAlpha, TILE, traceTile } from "../src/contour";
-import { inflate, Overlay, unpackBits } from "../src/overlay";
+import { inflate, Overlay } from "../src/overlay";
 import type { Box, Result } from "../src/protocol";
 import { bytes, image, replies, rows } from "./recorded";
 
@@ -50,7 +50,7 @@ describe("overlay", () => {
       const buffer = buffers[0];
       const bits = buffer === undefined ? new Uint8Array(0) : await inflate(bytes(buffer));
       expect(overlay.apply(result, bits)).toBe(true);
-      expect(rows(overlay.mask, image.width)).toEqual(mask);
+      expect(rows(overlay.pixels([0, 0, image.width, image.height]), image.width)).toEqual(mask);
       expect(overlay.rev).toBe(result.rev);
       if (result.base !== null) patches += 1;
     }
@@ -66,23 +66,35 @@ describe("overlay", () => {
       true,
     );
     expect(overlay.apply({ rev: 6, base: 5, grid, box }, new Uint8Array([255]))).toBe(false);
-    expect([...overlay.mask]).toEqual([1, 1, 0, 0, 0, 0, 0, 1]);
+    expect([...overlay.pixels(box)]).toEqual([1, 1, 0, 0, 0, 0, 0, 1]);
     const part: Box = [2, 0, 5, 1];
     expect(overlay.apply({ rev: 4, base: 3, grid, box: part }, new Uint8Array([0b10100000]))).toBe(
       true,
     );
-    expect([...overlay.mask]).toEqual([1, 1, 1, 0, 1, 0, 0, 1]);
+    expect([...overlay.pixels(box)]).toEqual([1, 1, 1, 0, 1, 0, 0, 1]);
   });
 
   it("refuses bits that do not fill the box, and boxes outside the grid", () => {
-    expect(() => unpackBits(new Uint8Array(4), 2, [0, 0, 2, 2], new Uint8Array(2))).toThrow(
-      "does not fill",
-    );
     const overlay = new Overlay([0, 0, 255]);
     const box: Box = [0, 0, 9, 1];
     expect(() =>
       overlay.apply({ rev: 1, base: null, grid: [8, 1], box }, new Uint8Array(2)),
     ).toThrow("not in the grid");
+    expect(() =>
+      overlay.apply({ rev: 1, base: null, grid: [8, 1], box: [0, 0, 8, 1] }, new Uint8Array(2)),
+    ).toThrow("does not fill");
+    expect(overlay.rev).toBe(-1);
+  });
+
+  it("is empty outside of the box of a whole mask", () => {
+    const overlay = new Overlay([0, 0, 255]);
+    const grid: [number, number] = [8, 1];
+    const bits = new Uint8Array([255]);
+    overlay.apply({ rev: 1, base: null, grid, box: [0, 0, 8, 1] }, bits);
+    overlay.apply({ rev: 2, base: null, grid, box: [2, 0, 4, 1] }, bits.fill(192));
+    expect([...overlay.pixels([0, 0, 8, 1])]).toEqual([0, 0, 1, 1, 0, 0, 0, 0]);
+    overlay.apply({ rev: 3, base: null, grid, box: [0, 0, 0, 0] }, new Uint8Array(0));
+    expect([...overlay.pixels([0, 0, 8, 1])]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
   });
 
   it("traces again only what a patch touched", () => {
@@ -116,8 +128,14 @@ describe("smaller masks", () => {
       patched.apply({ rev: index + 2, base: index + 1, grid, box }, filled);
     });
     const anew = new Overlay([0, 0, 255]);
-    anew.apply({ rev: 1, base: null, grid, box: [0, 0, 61, 43] }, bits);
-    anew.mask.set(patched.mask);
+    const pixels = patched.pixels([0, 0, 61, 43]);
+    const packed = bits.map((_, index) =>
+      [...pixels.subarray(index * 8, index * 8 + 8)].reduce(
+        (byte, pixel, place) => byte | (pixel << (7 - place)),
+        0,
+      ),
+    );
+    anew.apply({ rev: 1, base: null, grid, box: [0, 0, 61, 43] }, packed);
     for (const depth of [1, 2, 3]) {
       expect(patched.contour(0, 0, depth, true)).toEqual(anew.contour(0, 0, depth, true));
       expect(patched.contour(0, 0, depth, true).length).toBeGreaterThan(0);

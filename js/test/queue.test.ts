@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import widget from "../src/index";
 import type { QueueEntry } from "../src/messages/queue";
-import { Pictures } from "../src/pictures";
+import { PictureLayer } from "../src/picture";
 import { FakeModel, result } from "./fakes";
 
 class NoPath {
@@ -54,6 +54,8 @@ function queue(fields: Record<string, unknown> = {}): Record<string, unknown> {
   };
 }
 
+/** All of the picture in one piece. */
+const CUT = { level: 0, tile: 512 };
 const whole = { whole: true, images: [0, 1, 2].map((index) => entry(index)) };
 const fresh = { base: null, others: { base: null, box: [0, 0, 0, 0], ids: [] } };
 const settle = (): Promise<void> => new Promise((done) => setTimeout(done, 40));
@@ -74,7 +76,9 @@ const kinds = (): unknown[] => model.sent.map(({ kind }) => kind);
 async function turn(rev: number, at: number, width = 40, height = 30): Promise<void> {
   const id = model.sent.at(-1)?.id;
   model.reply(queue({ at }));
-  model.reply({ kind: "opened", rev, width, height, mime: "image/png" }, [new ArrayBuffer(rev)]);
+  model.reply({ kind: "opened", rev, width, height, ...CUT, mime: "image/png" }, [
+    new ArrayBuffer(rev),
+  ]);
   model.reply(result({ ...fresh, rev, grid: [width, height], id, ids: [id] }));
   await settle();
 }
@@ -110,7 +114,7 @@ beforeEach(async () => {
   document.body.append(host);
   close = widget.render({ model, el: host });
   const id = model.sent.at(-1)?.id;
-  model.reply({ kind: "picture", id, width: 20, height: 12, mime: "image/png" }, [
+  model.reply({ kind: "picture", id, width: 20, height: 12, ...CUT, mime: "image/png" }, [
     new ArrayBuffer(7),
   ]);
   model.reply(result({ ...fresh, rev: 0, id, ids: [id] }));
@@ -234,7 +238,7 @@ describe("going on", () => {
     press("PageDown");
     const id = model.sent.at(-1)?.id;
     model.reply(queue({ at: 1 }));
-    model.reply({ kind: "opened", rev: 5, width: 40, height: 30, mime: "image/png" }, [
+    model.reply({ kind: "opened", rev: 5, width: 40, height: 30, ...CUT, mime: "image/png" }, [
       new ArrayBuffer(5),
     ]);
     await settle();
@@ -397,23 +401,29 @@ describe("the list", () => {
 });
 
 describe("pictures", () => {
-  const picture = () => ({ close: vi.fn() }) as unknown as ImageBitmap;
-  const size = { width: 1, height: 1 };
+  const cut = { width: 8, height: 6, ...CUT, mime: "image/png" };
+  const bytes = new Uint8Array(1);
 
-  it("are let go", () => {
-    const pictures = new Pictures();
-    const [a, b, c] = [picture(), picture(), picture()];
-    pictures.use(a);
-    pictures.keep(b, size, 3);
-    pictures.keep(c, size, 5);
-    expect(b.close).toHaveBeenCalled();
-    expect(pictures.take(4)).toBeNull();
-    expect(pictures.take(5)?.picture).toBe(c);
-    expect(pictures.take(6)).toBeNull();
-    pictures.close();
-    expect(a.close).toHaveBeenCalled();
-    const late = picture();
-    pictures.keep(late, size, 9);
-    expect(late.close).toHaveBeenCalled();
+  it("wait for the masks of their revision, and are let go", async () => {
+    const made: { close: ReturnType<typeof vi.fn> }[] = [];
+    vi.stubGlobal("createImageBitmap", async () => {
+      made.push({ close: vi.fn() });
+      return made.at(-1);
+    });
+    const layer = new PictureLayer({ send: () => "x", redraw: () => undefined });
+    expect(await layer.load(cut, bytes)).toBe(true);
+    const first = layer.pyramid;
+    await layer.keep({ ...cut, width: 3 }, bytes, 3);
+    await layer.keep({ ...cut, width: 5 }, bytes, 5);
+    expect(made[1]?.close).toHaveBeenCalled();
+    expect(layer.turn(4)).toBeNull();
+    expect(layer.pyramid).toBe(first);
+    expect(layer.turn(5)).toEqual({ width: 5, height: 6 });
+    expect(made[0]?.close).toHaveBeenCalled();
+    expect(layer.turn(6)).toBeNull();
+    layer.close();
+    expect(made[2]?.close).toHaveBeenCalled();
+    await layer.keep(cut, bytes, 9);
+    expect(made[3]?.close).toHaveBeenCalled();
   });
 });

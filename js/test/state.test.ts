@@ -8,7 +8,7 @@ import {
   Store,
   summary,
 } from "../src/store/state";
-import { result } from "./fakes";
+import { MODES, result } from "./fakes";
 
 const start = initialState({
   image: { width: 20, height: 12 },
@@ -17,6 +17,7 @@ const start = initialState({
   opacity: 0.5,
   showMask: true,
   showViews: false,
+  modes: MODES,
   method: "disks",
   methods: [["disks", "Disks"]],
 });

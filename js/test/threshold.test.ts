@@ -7,7 +7,7 @@ import { threshold } from "../src/parts/threshold";
 import { parseReply, type Reply } from "../src/protocol";
 import { initialState, reduce, Store, type TraitState } from "../src/store/state";
 import "../src/messages/index";
-import { result } from "./fakes";
+import { MODES, result } from "./fakes";
 
 /** A zlib stream with nothing compressed. */
 async function deflated(values: readonly number[]): Promise<DataView> {
@@ -67,7 +67,9 @@ beforeEach(() => {
   tools = document.createElement("div");
   canvas = document.createElement("canvas");
   const traits = { image: { width: 8, height: 6 }, opacity: 0.5, tool: "positive" };
-  store = new Store(reduce(initialState(traits as TraitState), { type: "picture" }));
+  store = new Store(
+    reduce(initialState({ ...traits, modes: MODES } as TraitState), { type: "picture" }),
+  );
   const host = {
     store,
     overlay: { colour: [1, 2, 3] },
@@ -132,12 +134,14 @@ describe("the slider", () => {
         lineTo(): void {}
       },
     );
-    expect(part.drawMask?.(scene())).toBe(false);
+    expect(part.drawsMask?.()).toBe(false);
     move("0.3", "input");
-    expect(part.drawMask?.(scene())).toBe(true);
+    expect(part.drawsMask?.()).toBe(true);
+    part.drawMask?.(scene());
     const low = drawn.splice(0).length;
     move("0.99", "input");
-    expect(part.drawMask?.(scene())).toBe(true);
+    expect(part.drawsMask?.()).toBe(true);
+    part.drawMask?.(scene());
     // Only the value 255 is above it: the lower right of the box's four pixels.
     expect(drawn.length).toBeLessThan(low);
     expect(drawn.every(([x = 0, y = 0]) => x >= 25 && y >= 15)).toBe(true);

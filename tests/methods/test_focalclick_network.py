@@ -137,4 +137,4 @@ def test_history_stays_small(method: FocalClick):
         session.click(int(rng.integers(800)), int(rng.integers(600)))
     for step in session.steps:
         patches = sum(patch.values.nbytes for patch in step.soft.patches)  # type: ignore[attr-defined]
-        assert patches + len(step.packed.data) < 400_000  # type: ignore[attr-defined]
+        assert patches + len(step.packed.packed.data) < 400_000  # type: ignore[attr-defined]

@@ -23,18 +23,29 @@ from typing import Any, Literal
 import numpy as np
 from hypothesis import strategies as st
 
+from iseg_widget.annotation import Annotation
 from iseg_widget.session import replay
 from iseg_widget.widget import messages
 from iseg_widget.widget.actions import WarmUp
 from iseg_widget.widget.messages import Request
 from iseg_widget.widget.messages.base import MAX_ID
-from iseg_widget.widget.screen import codes_of
 from iseg_widget.widget.segmentation import SegmentationWidget
 from tests.widget import recording
 from tests.widget.fakes import Disks, Page
 
 CORPUS = Path(__file__).parent / "fixtures" / "conversation.json"
 SHAPE = (30, 40)
+
+
+def codes_of(board: Annotation) -> tuple[np.ndarray, tuple[int, ...]]:
+    """What the page shows of the objects that are not active, and the ids that codes stand for."""
+    visible = [item for item in board.objects if item.visible]
+    codes = np.zeros(board.shape, np.uint8)
+    for place, item in enumerate(visible):
+        if item.id != board.active:
+            codes[board.mask_of(item.id)] = 1 + place
+    return codes, tuple(item.id for item in visible)
+
 
 Check = Callable[[object], bool]
 Message = dict[str, Any]

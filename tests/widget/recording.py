@@ -19,6 +19,7 @@ from PIL import Image
 
 from iseg_widget.folder import FolderQueue
 from iseg_widget.methods import registry
+from iseg_widget.widget import pyramid
 from iseg_widget.widget.messages import Reply
 from iseg_widget.widget.segmentation import SegmentationWidget
 from iseg_widget.widget.timing import TimingLog
@@ -80,6 +81,7 @@ def record() -> dict[str, Any]:
     with mock.patch.dict(registry._METHODS, known, clear=True):
         say("method", name="focalclock", options=None)
     _objects(say)
+    _tiles(say, widget)
     _tools(say)
     _panels(say)
     # The table would hold the times of this very run: the click is one that nobody made.
@@ -135,6 +137,27 @@ def _queue(requests: list[dict[str, Any]], replies: list[dict[str, Any]]) -> Non
         say("queue_go", to=7, step=0)
         say("queue")
         widget.close()
+
+
+def _tiles(say: Callable[..., None], widget: SegmentationWidget) -> None:
+    """A tile of a picture that counts as a large one, and one that there is not."""
+    small = {"WHOLE_PIXELS": 100, "BASE_PIXELS": 100, "TILE": 8}
+    tiles = widget._desk.tiles
+    with mock.patch.multiple(pyramid, **small):
+        tiles.pyramid = pyramid.PicturePyramid(widget.image)
+        with mock.patch.object(tiles, "_pool", AtOnce()):
+            say("tile", level=0, column=2, row=1)
+            say("tile", level=0, column=3, row=1)
+
+
+class AtOnce:
+    """A pool that does things at once, so that the recording is always the same."""
+
+    def submit(self, do: Callable[..., None], *arguments: Any) -> None:
+        do(*arguments)
+
+    def shutdown(self, **_: Any) -> None:
+        pass
 
 
 def _tools(say: Callable[..., None]) -> None:

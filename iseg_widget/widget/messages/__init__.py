@@ -33,8 +33,7 @@ kind           fields                       meaning
                                             that the page can tell a slow method from a dead kernel
 ``activity``   ``ids what``                 the worker does ``what`` (``load``, ``segment``,
                                             ``replay``, ``open``) for these requests; null: nothing
-``picture``    ``id width height mime``     buffer: the encoded image. ``width`` and ``height`` are
-                                            the image's own; a huge one is sent smaller
+``picture``    see :class:`Picture`         buffer: the encoded image, a large one smaller
 ``result``     see :class:`Result`          the new state; buffers: the overlays
 ``cancelled``  ``id ids``                   these requests were not carried out
 ``error``      ``id ids title message``     these requests failed and left everything as it was
@@ -49,9 +48,9 @@ Requests that were answered together share one reply. Replies go to all views of
 
 The overlay of the active object is zlib over ``numpy.packbits`` of the row-major pixels of ``box``
 (see :class:`iseg_widget.masks.PackedMask`) in a ``grid`` of (width, height); that of all others
-together is zlib over one byte a pixel (see :class:`Others`). With ``base`` null it
-is the whole mask; else ``box`` is what changed since revision ``base``, and a page that shows
-another revision says ``hello``. An empty box means no change and comes without a buffer.
+together is zlib over one byte a pixel (see :class:`Others`). With ``base`` null it is the whole
+mask, and nothing is outside of ``box``; else ``box`` is what changed since revision ``base``, and a
+page that shows another revision says ``hello``. An empty box comes without a buffer.
 """
 
 from __future__ import annotations
@@ -61,6 +60,7 @@ from iseg_widget.widget.messages import explain as explain
 from iseg_widget.widget.messages import objects as objects
 from iseg_widget.widget.messages import queue as queue
 from iseg_widget.widget.messages import replay as replay
+from iseg_widget.widget.messages import tiles as tiles
 from iseg_widget.widget.messages import timing as timing
 from iseg_widget.widget.messages import tools as tools
 from iseg_widget.widget.messages.base import Box, Message, ProtocolError, Reply, Request, parse

@@ -120,12 +120,17 @@ class ActivityReply(Reply):
 
 @dataclass(frozen=True, kw_only=True)
 class Picture(Reply):
-    """The image."""
+    """The image, all of it: ``level`` times halved if it is a large one.
+
+    Of the finer levels the page asks for tiles of ``tile`` pixels.
+    """
 
     kind = "picture"
     id: str
     width: int
     height: int
+    level: int
+    tile: int
     mime: str
     data: bytes
 
@@ -162,7 +167,8 @@ class ObjectEntry:
 class Others:
     """Overlay of the visible objects that are not active, flattened, the later one on top.
 
-    ``base``, ``box``: as the result's. A pixel is 0 or 1 + the place in ``ids``, modulo 255.
+    ``base``, ``box``: as the result's. A pixel is 0, or 1 + the place in ``ids`` modulo 255; these
+    are all visible objects, the active one too, so that codes stay when another becomes active.
     """
 
     base: int | None

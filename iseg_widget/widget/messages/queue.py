@@ -68,6 +68,8 @@ class Opened(Reply):
     rev: int
     width: int
     height: int
+    level: int
+    tile: int
     mime: str
     data: bytes
 

@@ -28,7 +28,7 @@ export function agreementColour(votes: number, count: number): Rgb {
   return [mix(0), mix(1), mix(2)];
 }
 
-type Votes = Pick<Overlay, "width" | "height" | "mask">;
+type Votes = Pick<Overlay, "width" | "height"> & { mask: Uint8Array };
 
 /** Number of masks that hold each pixel. Masks of another grid are left out. */
 export function countVotes(masks: readonly Votes[], width: number, height: number): Uint8Array {
@@ -65,8 +65,8 @@ export class AgreementMap {
   share: number | null = null;
 
   update(overlays: readonly Overlay[]): void {
-    const first = overlays.find((overlay) => overlay.canvas !== null);
-    const taking = overlays.filter((overlay) => overlay.canvas !== null);
+    const first = overlays.find((overlay) => overlay.rev >= 0);
+    const taking = overlays.filter((overlay) => overlay.rev >= 0);
     this.count = taking.length;
     if (first === undefined) {
       this.canvas = null;
@@ -74,7 +74,12 @@ export class AgreementMap {
       return;
     }
     const { width, height } = first;
-    const votes = countVotes(taking, width, height);
+    const masks = taking.map((overlay) => ({
+      width: overlay.width,
+      height: overlay.height,
+      mask: overlay.pixels([0, 0, overlay.width, overlay.height]),
+    }));
+    const votes = countVotes(masks, width, height);
     this.share = agreementShare(tally(votes, this.count));
     if (this.canvas === null || this.canvas.width !== width || this.canvas.height !== height) {
       this.canvas = document.createElement("canvas");

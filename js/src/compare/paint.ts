@@ -2,8 +2,10 @@
 
 import { draw, place, type Scene } from "../layers";
 import { OthersOverlay } from "../others";
+import type { Pyramid } from "../pyramid";
+import { Still } from "../still";
 import type { State } from "../store/state";
-import { toScreen } from "../viewport";
+import { onDevicePixels, toScreen } from "../viewport";
 import type { Answers } from "./answers";
 import { drawPointer } from "./marks";
 import type { ComparePanel } from "./panel";
@@ -13,10 +15,19 @@ export interface Shown {
   state: State;
   answers: Answers;
   sight: Sight;
-  picture: CanvasImageSource | null;
+  picture: Pyramid | null;
   /** The pane under the pointer; the agreement is the last one. */
   under: number | null;
   showsAgreement: boolean;
+}
+
+/** What moves along with the picture, for each canvas. */
+const STILLS = new WeakMap<HTMLCanvasElement, Still>();
+
+function stillOf(canvas: HTMLCanvasElement): Still {
+  const still = STILLS.get(canvas) ?? new Still();
+  STILLS.set(canvas, still);
+  return still;
 }
 
 /** A comparison has one object. */
@@ -42,7 +53,7 @@ function paintPane(canvas: HTMLCanvasElement, shown: Shown, index: number): void
     context,
     ratio: canvas.width / sight.size.width,
     size: sight.size,
-    view: sight.view,
+    view: onDevicePixels(sight.view, canvas.width / sight.size.width),
     state,
     picture,
     overlay,
@@ -51,10 +62,11 @@ function paintPane(canvas: HTMLCanvasElement, shown: Shown, index: number): void
   const map = index === answers.overlays.length ? answers.agreement.canvas : null;
   draw(
     scene,
+    stillOf(canvas),
     () => {
       if (map !== null) paintMap(scene, map);
     },
-    () => false,
+    null,
   );
   if (state.hover !== null && under !== null && under !== index) {
     drawPointer(context, toScreen(sight.view, state.hover));

@@ -6,7 +6,8 @@ import { clicks } from "../parts/clicks";
 import { core } from "../parts/core";
 import type { Basics, Tool } from "../parts/part";
 import { type Picture, type Reply, toBytes } from "../protocol";
-import { initialState, type State, Store, type TraitState } from "../store/state";
+import { Pyramid } from "../pyramid";
+import { initialState, PLAIN, type State, Store, type TraitState } from "../store/state";
 import { type Drag, PointerInput } from "../tools/input";
 import type * as viewport from "../viewport";
 import { Answers } from "./answers";
@@ -45,7 +46,7 @@ export class CompareView implements Basics {
   #under: number | null = null;
   /** A click that is being moved. */
   #dragged: { index: number; at: viewport.Point } | null = null;
-  #picture: ImageBitmap | null = null;
+  #picture: Pyramid | null = null;
   #frame = 0;
   /** Messages are taken one after another, because inflating is asynchronous. */
   #messages: Promise<void> = Promise.resolve();
@@ -55,7 +56,7 @@ export class CompareView implements Basics {
     this.#model = model;
     const [width, height] = model.get("image_size");
     const traits = Object.values(FOLLOWED).map((read) => read(model));
-    const fixed = { image: { width, height }, method: "", methods: [] };
+    const fixed = { image: { width, height }, method: "", methods: [], modes: PLAIN };
     this.store = new Store(initialState(Object.assign(fixed, ...traits) as TraitState));
     const infos = model.get("panes");
     this.#answers = new Answers(infos);
@@ -190,7 +191,10 @@ export class CompareView implements Basics {
     const picture = await createImageBitmap(blob);
     if (this.#closed) return picture.close();
     this.#picture?.close();
-    this.#picture = picture;
+    // One piece, of whatever size: there are no tiles to ask for.
+    const { width, height, tile } = reply;
+    this.#picture = new Pyramid({ width, height }, { level: 0, tile }, picture, () => undefined);
+    this.redraw();
     this.store.dispatch({ type: "picture" });
     this.store.dispatch({ type: "connection", connection: "ready" });
   }

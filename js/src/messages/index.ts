@@ -4,6 +4,7 @@ import "./ablation";
 import "./explain";
 import "./objects";
 import "./queue";
+import "./tiles";
 import "./timing";
 import "./tools";
 import "./replay";

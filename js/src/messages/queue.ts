@@ -8,6 +8,7 @@ import {
   isText,
   isTextOrNull,
   isTexts,
+  type PictureData,
   registerReply,
 } from "../protocol";
 
@@ -15,12 +16,9 @@ export const STATUSES = ["todo", "done", "skipped"] as const;
 export type Status = (typeof STATUSES)[number];
 
 /** Another image is open from revision `rev` on; its result follows. The buffer is the picture. */
-export interface Opened {
+export interface Opened extends PictureData {
   kind: "opened";
   rev: number;
-  width: number;
-  height: number;
-  mime: string;
 }
 
 export interface QueueEntry {
@@ -71,7 +69,14 @@ function isEntry(value: unknown): value is QueueEntry {
   );
 }
 
-registerReply("opened", { rev: isCount, width: isCount, height: isCount, mime: isText });
+registerReply("opened", {
+  rev: isCount,
+  width: isCount,
+  height: isCount,
+  level: isCount,
+  tile: isCount,
+  mime: isText,
+});
 registerReply("queue", {
   id: isTextOrNull,
   at: isCount,

@@ -16,6 +16,7 @@ import { replay } from "./replay";
 import { scissors } from "./scissors";
 import { threshold } from "./threshold";
 import { timing } from "./timing";
+import { viewModes } from "./view-modes";
 
 export const PARTS: readonly MakePart[] = [
   clicks,
@@ -25,6 +26,7 @@ export const PARTS: readonly MakePart[] = [
   core,
   queue,
   threshold,
+  viewModes,
   objects,
   history,
   explain,

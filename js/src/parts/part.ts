@@ -5,7 +5,7 @@ import type { Scene } from "../layers";
 import type { Model, PageTraits } from "../model";
 import type { Overlay } from "../overlay";
 import type { Panel } from "../panel";
-import type { Reply, RequestBody } from "../protocol";
+import type { PictureData, Reply, RequestBody } from "../protocol";
 import type { State, Store } from "../store/state";
 import type { Drag, Press } from "../tools/input";
 import type { Point, Size, Viewport } from "../viewport";
@@ -37,8 +37,12 @@ export interface Part {
   scene?(scene: Scene): Scene;
   /** Drawn above the mask, below the clicks. */
   draw?(scene: Scene): void;
-  /** Draws the active object's mask in its own way: true; then the usual one is left out. */
-  drawMask?(scene: Scene): boolean;
+  /** Drawn above everything else. */
+  drawOver?(scene: Scene): void;
+  /** Whether it draws the active object's mask now, in its own way. */
+  drawsMask?(): boolean;
+  /** Draws it in place of the usual one. */
+  drawMask?(scene: Scene): void;
   /** Replies of kinds that the host does not know; awaited before the next message. */
   reply?(reply: Reply, buffers: readonly unknown[]): void | Promise<void>;
   update?(state: State, before: State): void;
@@ -62,7 +66,7 @@ export interface Host {
   /** Click on the active object; `time` of the pointer's event. */
   click(at: Point, positive: boolean, time: number): void;
   /** Another image: shown together with the result of that revision. The host closes it. */
-  openPicture(picture: ImageBitmap, image: Size, rev: number): void;
+  openPicture(picture: PictureData, buffer: unknown, rev: number): Promise<void>;
   setTrait<K extends keyof PageTraits>(name: K, value: PageTraits[K]): void;
   viewport(): Viewport;
   /** Show another part of the picture. */
@@ -70,6 +74,10 @@ export interface Host {
   /** Of the canvas, in CSS pixels. */
   size(): Size;
   redraw(): void;
+  /** Take presses on a canvas that shows the same part of the picture at the same size. */
+  listenTo(canvas: HTMLCanvasElement): void;
+  /** The sizes of things on the page changed. */
+  measure(): void;
   problem(title: string, message: string): void;
   /** Run a command by its id. */
   run(command: string): void;

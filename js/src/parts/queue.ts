@@ -3,7 +3,6 @@
 import { icon } from "../icons";
 import type { Opened, Queue, QueueEntry, Status } from "../messages/queue";
 import type { Reply } from "../protocol";
-import { toBytes } from "../protocol";
 import type { State } from "../store/state";
 import type { Host, Part } from "./part";
 import { QueueBar } from "./queue-bar";
@@ -24,7 +23,6 @@ class QueuePart implements Part {
   /** The request that opens another image, while it is under way. */
   #asked: string | null = null;
   #noticed = 0;
-  #closed = false;
 
   readonly commands;
 
@@ -130,10 +128,7 @@ class QueuePart implements Part {
   }
 
   async #open(reply: Opened, buffer: unknown): Promise<void> {
-    const blob = new Blob([toBytes(buffer)], { type: reply.mime });
-    const picture = await createImageBitmap(blob);
-    if (this.#closed) return picture.close();
-    this.#host.openPicture(picture, { width: reply.width, height: reply.height }, reply.rev);
+    await this.#host.openPicture(reply, buffer, reply.rev);
   }
 
   #take(reply: Queue): void {
@@ -178,6 +173,5 @@ class QueuePart implements Part {
 
   close(): void {
     this.#bar.flush();
-    this.#closed = true;
   }
 }

@@ -197,10 +197,15 @@ class ThresholdPanel {
     this.#sent = this.#host.send({ kind: "threshold", value: Number(this.#slider.value) });
   }
 
+  /** Whether there is something to draw in place of the mask. */
+  get draws(): boolean {
+    return this.#known !== null && (this.#soft || this.#preview !== null);
+  }
+
   /** The probability or the tried threshold in place of the mask. */
-  drawMask(scene: Scene): boolean {
+  drawMask(scene: Scene): void {
     const known = this.#known;
-    if (known === null || !(this.#soft || this.#preview !== null)) return false;
+    if (known === null) return;
     const shifted = within(scene, known.box);
     if (this.#soft) {
       const { context } = scene;
@@ -211,10 +216,7 @@ class ThresholdPanel {
       const overlay = this.#preview ?? scene.overlay;
       const bare = { ...(this.#preview === null ? scene : shifted), overlay };
       drawMask({ ...bare, state: { ...bare.state, opacity: 0 } });
-      return true;
-    }
-    if (this.#preview !== null) drawMask({ ...shifted, overlay: this.#preview });
-    return true;
+    } else if (this.#preview !== null) drawMask({ ...shifted, overlay: this.#preview });
   }
 
   /** The object's colour, as solid as the probability is high. */
@@ -260,6 +262,7 @@ export function threshold(host: Host): Part {
     ],
     update: (state, before) => made.update(state, before),
     reply: (reply, buffers) => made.reply(reply, buffers),
+    drawsMask: () => made.draws,
     drawMask: (scene) => made.drawMask(scene),
     escape: () => made.escape(),
     close: () => made.close(),

@@ -1,6 +1,6 @@
 /** What the page knows, as one immutable value, and the pure function that moves it on. */
 
-import type { Tool } from "../model";
+import type { PageTraits, Tool } from "../model";
 import type {
   Activity,
   ClickData,
@@ -57,9 +57,35 @@ export interface State {
   opacity: number;
   showMask: boolean;
   showViews: boolean;
+  /** How picture and mask are shown. */
+  modes: Modes;
   method: string;
   methods: readonly (readonly [name: string, title: string])[];
 }
+
+export type Modes = Pick<
+  PageTraits,
+  | "loupe"
+  | "loupe_zoom"
+  | "pixel_grid"
+  | "contour_width"
+  | "mask_display"
+  | "background"
+  | "invert"
+  | "side_by_side"
+>;
+
+/** What they are unless somebody chooses. */
+export const PLAIN: Modes = {
+  loupe: false,
+  loupe_zoom: 4,
+  pixel_grid: true,
+  contour_width: 1.5,
+  mask_display: "both",
+  background: "shown",
+  invert: false,
+  side_by_side: false,
+};
 
 export type Event =
   | { type: "reply"; reply: Reply }
@@ -80,7 +106,15 @@ export type Event =
 
 export type TraitState = Pick<
   State,
-  "image" | "clicks" | "tool" | "opacity" | "showMask" | "showViews" | "method" | "methods"
+  | "image"
+  | "clicks"
+  | "tool"
+  | "opacity"
+  | "showMask"
+  | "showViews"
+  | "modes"
+  | "method"
+  | "methods"
 >;
 
 /** The panel shows the latest messages only. */

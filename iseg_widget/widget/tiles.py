@@ -1,0 +1,34 @@
+"""What is done for requests of tiles: they are answered beside the queue, by their own threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from iseg_widget.widget import messages
+from iseg_widget.widget.messages.tiles import GetTile, Tile
+from iseg_widget.widget.pyramid import Encoded, TileKey, TileServer
+
+Send = Callable[[messages.Reply], None]
+
+
+def serve(tiles: TileServer, request: GetTile, opened: int, send: Send) -> None:
+    """Have a tile encoded and sent, or an error.
+
+    ``opened``: the first revision of the image; what was asked for of an earlier one is cancelled.
+    """
+    if request.rev < opened:
+        send(messages.Cancelled(id=request.id, ids=(request.id,)))
+        return
+    place = {"level": request.level, "column": request.column, "row": request.row}
+
+    def done(tile: Encoded) -> None:
+        send(Tile(id=request.id, **place, mime=tile.mime, data=tile.data))
+
+    def failed(error: Exception) -> None:
+        title = "A part of the picture could not be sent"
+        send(messages.ErrorReply(id=request.id, ids=(request.id,), title=title, message=str(error)))
+
+    try:
+        tiles.request(TileKey(**place), done, failed)
+    except ValueError as error:
+        failed(error)
