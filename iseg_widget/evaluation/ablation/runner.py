@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,9 +105,8 @@ def run(  # noqa: PLR0913 (what is run, where, and how much of it)
         if again:
             path.unlink(missing_ok=True)
         tell(f"{row.id}: {row.label}")
-        began = time.monotonic()
         _evaluate(chosen, row, weights, known[name], count, path, place, progress=progress)
-        notes.add(row, weights, make_small(path), time.monotonic() - began)
+        notes.add(row, weights, make_small(path))
         _write(Results(chosen, read_reports(folder, chosen), notes.data), folder)
     return Results(chosen, read_reports(folder, chosen), notes.data)
 
@@ -179,7 +177,7 @@ class _Provenance:
             "rows": dict(found.get("rows", {})),
         }
 
-    def add(self, row: Row, weights: str | Path, report: Report, seconds: float) -> None:
+    def add(self, row: Row, weights: str | Path, report: Report) -> None:
         """Note a row that was run; the file is written at once."""
         if isinstance(weights, Path):
             source = weights
@@ -195,7 +193,6 @@ class _Provenance:
             "dataset": report.info.dataset,
             "objects": len(report.records),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 1),
             "commit": source_commit(),
             "machine": ", ".join(words) + ("" if here["gpus"] else ", CPU"),
             "versions": {"iseg-widget": iseg_widget.__version__, **versions()},
