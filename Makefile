@@ -35,7 +35,7 @@ $(ENV): pyproject.toml constraints.txt hatch_build.py
 	@test -x $(PY) || { echo "$(PYTHON) -m venv $(VENV)"; "$(PYTHON)" -m venv $(VENV); }
 	@echo "installing the pinned Python packages into $(VENV) (some minutes)"
 	@$(PIP) hatchling editables
-	@$(PIP) --no-build-isolation -e '.[lab,train,ray,dev]'
+	@$(PIP) --no-build-isolation -e '.[lab,train,ray,hosts,dev]'
 	@touch $@
 
 $(NODE_MODULES): js/package.json js/package-lock.json
