@@ -22,7 +22,7 @@ BUNDLE := iseg_widget/widget/static/widget.js
 JS_SOURCES := $(shell find js -path js/node_modules -prune -o -type f \
 	\( -name '*.ts' -o -name '*.css' -o -name '*.mjs' -o -name 'tsconfig*.json' \) -print 2>/dev/null)
 
-.PHONY: help env bundle chromium demo test lint test-js test-python test-notebooks test-browser wheel clean
+.PHONY: help env bundle chromium demo test lint test-js test-python test-notebooks test-browser pictures wheel clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -79,6 +79,9 @@ test-notebooks: $(ENV) $(BUNDLE) ## run the notebooks in a kernel
 
 test-browser: $(ENV) $(BUNDLE) chromium ## drive JupyterLab in Chromium
 	$(PY) -m pytest -m browser $(PYTEST_ARGS)
+
+pictures: $(ENV) $(BUNDLE) chromium ## take the README's pictures of a real session
+	$(PY) -m tests.browser.pictures
 
 wheel: $(ENV) $(BUNDLE) ## build dist/*.whl and dist/*.tar.gz
 	rm -rf dist
