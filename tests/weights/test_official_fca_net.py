@@ -138,9 +138,7 @@ def test_a_state_dict_may_lie_beside_a_config(tmp_path):
     assert found.state["a"].dtype == torch.float32
 
 
-def test_without_weights_the_error_says_where_they_are_published():
-    with pytest.raises(ValueError, match="frazerlin/fcanet"):
-        load_method("fca_net")
+def test_for_other_weights_the_error_says_where_they_are_published():
     with pytest.raises(ValueError, match=SOURCE):
         load_method("fca_net", weights="x")
 
@@ -149,10 +147,6 @@ def test_only_methods_with_packaged_weights_are_loadable(monkeypatch):
     monkeypatch.setattr(registry, "has_weights", lambda method: method == "focalclick")
     assert list_methods(loadable=True) == ("focalclick",)
     assert {"focalclick", "fca_net"} <= set(list_methods())
-
-
-def test_fca_net_has_no_packaged_weights():
-    assert not registry.has_weights("fca_net")
 
 
 def test_weights_of_another_method_are_refused(tmp_path, monkeypatch):
