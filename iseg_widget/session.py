@@ -472,6 +472,8 @@ class Session:
             action, usual = entry.action, self._usual_threshold
             if action.threshold is not None and thresholded(timeline, usual) is None:
                 continue  # the click whose probability it was for is gone
+            if action.threshold is not None:
+                timeline = unthresholded(timeline)  # two in a row count as the latter
             was, now = (mask_of(steps, self._initial, self.shape) for steps in (before, timeline))
             timeline = (*timeline, self._answer(timeline, carried(action, was, now)))
             before = (*before, entry)

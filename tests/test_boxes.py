@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -126,6 +126,15 @@ def test_a_small_box_is_seen_closer():
         ),
         max_size=9,
     )
+)
+@example(
+    course=[
+        ("click", 0, 0, False),
+        ("threshold", 0.5),
+        ("click", 0, 0, False),
+        ("threshold", 0.5),
+        ("remove", 1),
+    ]
 )
 @settings(max_examples=100, deadline=None)
 def test_any_course_is_logged_replayed_copied_and_undone(course):
