@@ -182,7 +182,7 @@ class Page:
         return self.send("click", x=x, y=y, positive=positive)
 
     def settle(self) -> None:
-        assert self.widget._desk.worker.wait(20)
+        assert self.widget._desk.worker.wait(60)
 
     def wait_for(self, found: Callable[[], object], seconds: float = 20) -> None:
         """Wait for what another thread has to say."""
