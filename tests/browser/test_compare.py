@@ -10,7 +10,7 @@ import pytest
 from iseg_widget.clicks import Click
 from iseg_widget.evaluation.robot import next_click
 from tests.browser.lab import Notebook
-from tests.browser.widget import Comparison
+from tests.browser.widget import Comparison, look_the_same
 
 OBJECT, HELMET = (180, 330), (400, 400)
 PANES = ("focalclick", "focalclick merge_after=1")
@@ -60,8 +60,8 @@ def test_clicks_undo_and_robot_in_all_panes(notebook: Notebook, comparison: Comp
     first.wait(after=revision)
     for name in PANES:
         assert kernel.value(f"bool((c.masks[{name!r}] == before[{name!r}]).all())")
-    assert np.array_equal(second.picture(), one[1])
-    assert np.array_equal(agreement.picture(), one[2])
+    assert look_the_same(second.picture(), one[1])
+    assert look_the_same(agreement.picture(), one[2])
 
     clicks = [Click(**click) for click in kernel.value("[k.to_dict() for k in c.clicks]")]
     wanted = next_click(kernel.mask(f"c.masks[{PANES[0]!r}]"), kernel.mask("sample.mask"), clicks)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from iseg_widget import list_methods
 from tests.browser.lab import Notebook
+from tests.browser.widget import look_the_same
 
 OBJECT = [(180, 330), (225, 110), (150, 400), (250, 300), (200, 260)]
 BACKGROUND = (400, 130)
@@ -22,7 +23,7 @@ def test_undo_restores_the_exact_picture_and_mask(notebook: Notebook) -> None:
     widget.key("u")
     widget.wait(after=before)
     assert np.array_equal(notebook.kernel.mask("w.mask"), mask)
-    assert np.array_equal(widget.picture(), picture)
+    assert look_the_same(widget.picture(), picture)
     assert notebook.kernel.value("len(w.clicks)") == 1
     before = widget.revision()
     widget.root.get_by_test_id("iseg-redo").click()
@@ -173,7 +174,7 @@ def test_second_view_and_python_show_the_same(notebook: Notebook) -> None:
     first = notebook.widget(0)
     first.wait(after=second.revision() - 1)
     assert notebook.kernel.value("len(w.clicks)") == 2
-    assert np.array_equal(_inner(first.picture()), _inner(second.picture()))
+    assert look_the_same(_inner(first.picture()), _inner(second.picture()))
 
 
 def test_reload_of_the_page_keeps_the_clicks(notebook: Notebook) -> None:
@@ -184,7 +185,7 @@ def test_reload_of_the_page_keeps_the_clicks(notebook: Notebook) -> None:
     notebook.load()
     widget = notebook.widget()
     assert notebook.kernel.value("len(w.clicks)") == 1
-    assert np.array_equal(_inner(widget.picture()), _inner(picture))
+    assert look_the_same(_inner(widget.picture()), _inner(picture))
 
 
 def test_restarted_kernel_leaves_the_picture(notebook: Notebook) -> None:
