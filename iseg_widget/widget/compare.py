@@ -17,13 +17,12 @@ from iseg_widget.images import read_image
 from iseg_widget.masks import as_mask
 from iseg_widget.protocol import Method, Step
 from iseg_widget.session import Session
+from iseg_widget.widget.actions import WarmUp
 from iseg_widget.widget.codec import stills_png
 from iseg_widget.widget.compare_actions import (
     RESET,
     Recall,
     RobotAct,
-    TellCancelled,
-    WarmUp,
     add_click,
     change_click,
     job_of,
@@ -333,23 +332,11 @@ class CompareWidget(ThreadedWidget):
         masks = {name: frozen(mask) for name, mask in state.masks.items()}
         self._set_traits({"clicks": state.clicks, "masks": MappingProxyType(masks)})
 
-    def _drops(self, action: object) -> bool:
-        return not isinstance(action, WarmUp)
-
     def _parse(self, content: object) -> messages.Request:
         return messages.parse_request(content)
 
-    def _take(self, request: messages.Request) -> None:
-        worker = self._worker
-        if isinstance(request, messages.Ping):
-            return
-        if isinstance(request, messages.Cancel):
-            removed = tuple(job.id for job in worker.cancel() if job.id is not None)
-            worker.submit(Job(TellCancelled(request.id, removed)), first=True)
-            return
-        worker.submit(job_of(request))
-        if isinstance(request, messages.Hello):
-            worker.submit(Job(WarmUp()))
+    def _job_of(self, request: messages.Request) -> Job:
+        return job_of(request)
 
     # Display
 

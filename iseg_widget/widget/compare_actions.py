@@ -7,18 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from iseg_widget.clicks import Click
+from iseg_widget.widget.actions import NewClick, Show
 from iseg_widget.widget.compare_panes import Course, CourseHistory
 from iseg_widget.widget.messages import compare as messages
 from iseg_widget.widget.worker import Job
 
 Direction = Literal["undo", "redo"]
-
-
-@dataclass(frozen=True)
-class NewClick:
-    """A click of the page; those that wait together are answered together."""
-
-    click: Click
 
 
 @dataclass(frozen=True)
@@ -41,29 +35,6 @@ class RobotAct:
     """Click where the mask of a pane is most wrong."""
 
     pane: int
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """Load all methods and let each run once, so that the first click is answered quickly."""
-
-    quiet: bool = False
-
-
-@dataclass(frozen=True)
-class Show:
-    """Send all masks whole, and the picture if ``picture``."""
-
-    id: str
-    picture: bool
-
-
-@dataclass(frozen=True)
-class TellCancelled:
-    """Tell the page which requests were taken out of the queue."""
-
-    id: str
-    ids: tuple[str, ...]
 
 
 RESET = Change(lambda _: (), "reset")

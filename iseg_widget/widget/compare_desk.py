@@ -18,16 +18,13 @@ import numpy as np
 from iseg_widget.clicks import Click, check_inside
 from iseg_widget.protocol import Step
 from iseg_widget.regions import Region
+from iseg_widget.widget.actions import NewClick, Show, TellCancelled, WarmUp
 from iseg_widget.widget.codec import encode_overlay, to_grid
 from iseg_widget.widget.compare_actions import (
     Change,
     Direction,
-    NewClick,
     Recall,
     RobotAct,
-    Show,
-    TellCancelled,
-    WarmUp,
 )
 from iseg_widget.widget.compare_opening import Given, Opener
 from iseg_widget.widget.compare_panes import Course, CourseHistory, Mask, Pane

@@ -20,7 +20,7 @@ from iseg_widget.methods.registry import build_options, list_methods, load_metho
 from iseg_widget.protocol import Method, Step
 from iseg_widget.session import Session
 from iseg_widget.widget import messages
-from iseg_widget.widget.actions import Act, TellCancelled, UseMethod, WarmUp, job_of
+from iseg_widget.widget.actions import Act, UseMethod, WarmUp, job_of
 from iseg_widget.widget.codec import still_png
 from iseg_widget.widget.desk import Desk, Given, Published, clicking
 from iseg_widget.widget.messages.tiles import GetTile
@@ -302,9 +302,6 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
         """Do something with the active object's session that the method has to answer."""
         return self._do(Act(lambda annotation: annotation.act(do, name=name), asks=True))
 
-    def _drops(self, action: object) -> bool:
-        return not isinstance(action, WarmUp)
-
     # Traits
 
     @traitlets.validate("method")
@@ -349,20 +346,14 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     def _parse(self, content: object) -> messages.Request:
         return messages.parse_request(content)
 
+    def _job_of(self, request: messages.Request) -> Job:
+        return job_of(request)
+
     def _take(self, request: messages.Request) -> None:
-        worker = self._worker
-        if isinstance(request, messages.Ping):
-            return
-        if isinstance(request, GetTile):
+        if isinstance(request, GetTile):  # answered beside the queue
             serve(self._desk.tiles, request, self._desk.opened, self._send_reply)
-            return
-        if isinstance(request, messages.Cancel):
-            removed = tuple(job.id for job in worker.cancel() if job.id is not None)
-            worker.submit(Job(TellCancelled(request.id, removed)), first=True)
-            return
-        worker.submit(job_of(request))
-        if isinstance(request, messages.Hello):
-            worker.submit(Job(WarmUp()))
+        else:
+            super()._take(request)
 
     # Display
 

@@ -21,6 +21,7 @@ import anywidget
 import traitlets
 
 from iseg_widget.widget import messages
+from iseg_widget.widget.actions import TellCancelled, WarmUp
 from iseg_widget.widget.worker import Job, Worker
 
 _log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class ThreadedWidget(anywidget.AnyWidget):
     """A widget whose requests are carried out by a worker.
 
     Subclasses set :attr:`PAGE_TRAITS` and say what becomes of messages (:meth:`_parse`,
-    :meth:`_take`) and which actions a cancellation drops (:meth:`_drops`).
+    :meth:`_job_of`).
     """
 
     PAGE_TRAITS: ClassVar[frozenset[str]] = frozenset()
@@ -82,14 +83,10 @@ class ThreadedWidget(anywidget.AnyWidget):
 
     # Jobs
 
-    def _drops(self, action: object) -> bool:
-        """Whether cancelling drops an action that Python asked for."""
-        raise NotImplementedError
-
     def _do(self, action: object) -> Any:
         """Enqueue and, outside of callbacks, wait for the outcome."""
         waited = not self._in_callback
-        job = Job(action, drops=self._drops(action), waited=waited)
+        job = Job(action, drops=not isinstance(action, WarmUp), waited=waited)
         self._worker.submit(job)
         try:
             return job.outcome.result() if waited else None
@@ -146,11 +143,25 @@ class ThreadedWidget(anywidget.AnyWidget):
         self._take(request)
 
     def _parse(self, content: object) -> messages.Request:
+        """Check a message of the page; raises :class:`.messages.ProtocolError`."""
+        raise NotImplementedError
+
+    def _job_of(self, request: messages.Request) -> Job:
+        """Return the job that carries out a request (``ping`` and ``cancel`` are none)."""
         raise NotImplementedError
 
     def _take(self, request: messages.Request) -> None:
-        """Enqueue a request."""
-        raise NotImplementedError
+        """Enqueue a request; ``cancel`` overtakes those that wait."""
+        worker = self._worker
+        if isinstance(request, messages.Ping):
+            return
+        if isinstance(request, messages.Cancel):
+            removed = tuple(job.id for job in worker.cancel() if job.id is not None)
+            worker.submit(Job(TellCancelled(request.id, removed)), first=True)
+            return
+        worker.submit(self._job_of(request))
+        if isinstance(request, messages.Hello):
+            worker.submit(Job(WarmUp()))
 
     def _send_reply(self, reply: messages.Reply) -> None:
         content, buffers = reply.to_message()

@@ -30,7 +30,6 @@ from iseg_widget.widget.messages.base import (
     Reply,
     Request,
     is_count,
-    is_number,
     parse,
     request,
 )
@@ -51,6 +50,7 @@ from iseg_widget.widget.messages.core import (
     Undo,
 )
 from iseg_widget.widget.messages.known import REQUESTS as _OF_SEGMENTATION
+from iseg_widget.widget.messages.tools import MoveClick, RemoveClick
 
 __all__ = [
     "REQUESTS",
@@ -80,7 +80,10 @@ __all__ = [
     "parse_request",
 ]
 
-_SHARED = ("hello", "ping", "click", "undo", "redo", "reset", "cancel")
+_SHARED = (
+    *("hello", "ping", "click", "undo", "redo", "reset", "cancel"),
+    *("move_click", "remove_click"),
+)
 REQUESTS: Known = {kind: _OF_SEGMENTATION[kind] for kind in _SHARED}
 """The requests that :class:`iseg_widget.CompareWidget` accepts, by kind."""
 
@@ -88,26 +91,6 @@ REQUESTS: Known = {kind: _OF_SEGMENTATION[kind] for kind in _SHARED}
 def parse_request(content: object) -> Request:
     """Check a message of the page and return it as its dataclass; see :func:`.base.parse`."""
     return parse(content, REQUESTS)
-
-
-@request(REQUESTS, index=is_count, x=is_number, y=is_number)
-@dataclass(frozen=True, kw_only=True)
-class MoveClick(Request):
-    """Move a click."""
-
-    kind = "move_click"
-    index: int
-    x: float
-    y: float
-
-
-@request(REQUESTS, index=is_count)
-@dataclass(frozen=True, kw_only=True)
-class RemoveClick(Request):
-    """Remove a click."""
-
-    kind = "remove_click"
-    index: int
 
 
 @request(REQUESTS, pane=is_count)
