@@ -4,23 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import widget from "../src/index";
 import { FakeModel, result } from "./fakes";
 import { bytes, replies } from "./recorded";
-
-class NoPath {
-  moveTo(): void {}
-  lineTo(): void {}
-  closePath(): void {}
-  arc(): void {}
-  rect(): void {}
-  roundRect(): void {}
-}
-
-const context = new Proxy(
-  { measureText: () => ({ width: 40 }) } as Record<string | symbol, unknown>,
-  {
-    get: (target, name) => target[name] ?? (() => undefined),
-    set: () => true,
-  },
-);
+import { stubPage, unstubPage } from "./stage";
 
 let model: FakeModel;
 let host: HTMLElement;
@@ -36,15 +20,7 @@ const canvas = (): HTMLCanvasElement => get("canvas") as HTMLCanvasElement;
 const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 5000 });
 
 beforeEach(async () => {
-  vi.stubGlobal("Path2D", NoPath);
-  vi.stubGlobal("ImageData", class {});
-  vi.stubGlobal("createImageBitmap", async () => ({ close: () => undefined }));
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(
-    context as unknown as RenderingContext & null,
-  );
-  // 20 CSS pixels for each of the 20 x 12 pixels of the image.
-  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
-  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(240);
+  stubPage();
   model = new FakeModel();
   host = document.createElement("div");
   document.body.append(host);
@@ -63,8 +39,7 @@ beforeEach(async () => {
 afterEach(() => {
   close();
   host.remove();
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
+  unstubPage();
 });
 
 function at(x: number, y: number): { clientX: number; clientY: number } {

@@ -29,7 +29,11 @@ export const settle = (): Promise<void> => new Promise((done) => setTimeout(done
 export function stubPage(): void {
   vi.stubGlobal("Path2D", NoPath);
   vi.stubGlobal("ImageData", class {});
-  vi.stubGlobal("createImageBitmap", async () => ({ close: () => undefined }));
+  vi.stubGlobal("createImageBitmap", async () => ({
+    width: 20,
+    height: 12,
+    close: () => undefined,
+  }));
   vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(
     context as unknown as RenderingContext & null,
   );

@@ -4,32 +4,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import widget from "../src/index";
 import { FakeModel, result } from "./fakes";
 import { bytes, replies } from "./recorded";
-
-class NoPath {
-  moveTo(): void {}
-  lineTo(): void {}
-  arc(): void {}
-  roundRect(): void {}
-}
-
-const context = new Proxy(
-  { measureText: () => ({ width: 40 }) } as Record<string | symbol, unknown>,
-  { get: (target, name) => target[name] ?? (() => undefined), set: () => true },
-);
+import { stubPage, unstubPage } from "./stage";
 
 let model: FakeModel;
 let host: HTMLElement;
 let close: () => void;
 
 beforeEach(async () => {
-  vi.stubGlobal("Path2D", NoPath);
-  vi.stubGlobal("ImageData", class {});
-  vi.stubGlobal("createImageBitmap", async () => ({ close: () => undefined }));
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(
-    context as unknown as RenderingContext & null,
-  );
-  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
-  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(240);
+  stubPage();
   model = new FakeModel();
   host = document.createElement("div");
   document.body.append(host);
@@ -44,8 +26,7 @@ beforeEach(async () => {
 afterEach(() => {
   close();
   host.remove();
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
+  unstubPage();
 });
 
 function answer({ content, buffers }: (typeof replies)[number], id: string): void {

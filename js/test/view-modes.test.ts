@@ -1,35 +1,17 @@
 /** The ways of looking at picture and mask, on a page without pixels. */
 
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import widget from "../src/index";
 import { FakeModel } from "./fakes";
 import { bytes, replies } from "./recorded";
-
-class NoPath {
-  moveTo(): void {}
-  lineTo(): void {}
-  arc(): void {}
-  roundRect(): void {}
-}
-
-const context = new Proxy(
-  { measureText: () => ({ width: 40 }) } as Record<string | symbol, unknown>,
-  { get: (target, name) => target[name] ?? (() => undefined), set: () => true },
-);
+import { stubPage, unstubPage } from "./stage";
 
 let model: FakeModel;
 let host: HTMLElement;
 let close: () => void;
 
 beforeEach(async () => {
-  vi.stubGlobal("Path2D", NoPath);
-  vi.stubGlobal("ImageData", class {});
-  vi.stubGlobal("createImageBitmap", async () => ({ width: 20, height: 12, close: () => 0 }));
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(
-    context as unknown as RenderingContext & null,
-  );
-  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(400);
-  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(240);
+  stubPage();
   model = new FakeModel();
   host = document.createElement("div");
   document.body.append(host);
@@ -48,8 +30,7 @@ beforeEach(async () => {
 afterEach(() => {
   close();
   host.remove();
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
+  unstubPage();
 });
 
 const settle = (): Promise<void> => new Promise((done) => setTimeout(done, 40));
