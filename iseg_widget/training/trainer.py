@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from iseg_widget.networks.inference import place
 from iseg_widget.training.average import MovingAverage
+from iseg_widget.training.depthwise import quicken_depthwise
 from iseg_widget.training.determinism import check_deterministic, deterministic_algorithms
 from iseg_widget.training.logs import Journal, Means
 from iseg_widget.training.pictures import draw
@@ -157,6 +158,8 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.net: Any = self.task.network()
         place(self.net, self.device)
+        if self.device.type == "cpu":
+            quicken_depthwise(self.net)
         self.step, self.seconds = 0, 0.0
         self.best: dict[str, float] = {}
         self.means = Means()
