@@ -17,10 +17,18 @@ export function halve(
   [x0, y0, x1, y1]: Box,
 ): void {
   const across = Math.ceil(width / 2);
+  const pairs = Math.min(x1, width >> 1);
   for (let y = y0; y < y1; y++) {
     const above = 2 * y * width;
     const below = Math.min(2 * y + 1, height - 1) * width;
-    for (let x = x0; x < x1; x++) {
+    for (let x = x0; x < pairs; x++) {
+      const at = above + 2 * x;
+      const under = below + 2 * x;
+      const count =
+        (mask[at] ?? 0) + (mask[at + 1] ?? 0) + (mask[under] ?? 0) + (mask[under + 1] ?? 0);
+      half[y * across + x] = count >= 2 ? 1 : 0;
+    }
+    for (let x = Math.max(x0, pairs); x < x1; x++) {
       const left = 2 * x;
       const right = Math.min(left + 1, width - 1);
       const count =
