@@ -8,36 +8,29 @@ import type { Box } from "./protocol";
 /** Side of a tile in pixels. */
 export const TILE = 256;
 
-/** Half a mask in width and height: a pixel is set where at least two of its four are. */
+/**
+ * Half a mask in width and height: a pixel is set where at least two of its four are. Past an odd
+ * border the last ones count twice. Written into `half`, whose rows are `across` long, from `at` on.
+ */
 export function halve(
   mask: Uint8Array,
   width: number,
   height: number,
   half: Uint8Array,
-  [x0, y0, x1, y1]: Box,
+  across = Math.ceil(width / 2),
+  at = 0,
 ): void {
-  const across = Math.ceil(width / 2);
-  const pairs = Math.min(x1, width >> 1);
-  for (let y = y0; y < y1; y++) {
-    const above = 2 * y * width;
-    const below = Math.min(2 * y + 1, height - 1) * width;
-    for (let x = x0; x < pairs; x++) {
-      const at = above + 2 * x;
-      const under = below + 2 * x;
+  const pairs = width >> 1;
+  for (let y = 0; 2 * y < height; y++) {
+    const to = at + y * across;
+    let above = 2 * y * width;
+    let below = Math.min(2 * y + 1, height - 1) * width;
+    for (let x = 0; x < pairs; x++, above += 2, below += 2) {
       const count =
-        (mask[at] ?? 0) + (mask[at + 1] ?? 0) + (mask[under] ?? 0) + (mask[under + 1] ?? 0);
-      half[y * across + x] = count >= 2 ? 1 : 0;
+        (mask[above] ?? 0) + (mask[above + 1] ?? 0) + (mask[below] ?? 0) + (mask[below + 1] ?? 0);
+      half[to + x] = count >> 1 === 0 ? 0 : 1;
     }
-    for (let x = Math.max(x0, pairs); x < x1; x++) {
-      const left = 2 * x;
-      const right = Math.min(left + 1, width - 1);
-      const count =
-        (mask[above + left] ?? 0) +
-        (mask[above + right] ?? 0) +
-        (mask[below + left] ?? 0) +
-        (mask[below + right] ?? 0);
-      half[y * across + x] = count >= 2 ? 1 : 0;
-    }
+    if (pairs * 2 < width) half[to + pairs] = (mask[above] ?? 0) | (mask[below] ?? 0);
   }
 }
 

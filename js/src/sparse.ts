@@ -320,20 +320,27 @@ export class MaskLevels {
     if (known === undefined || known.has(index)) return;
     known.add(index);
     const from = this.level(depth - 1);
-    const box: Box = [
-      column * TILE * 2,
-      row * TILE * 2,
-      Math.min((column + 1) * TILE * 2, from.width),
-      Math.min((row + 1) * TILE * 2, from.height),
-    ];
-    const fine = this.part(depth - 1, box, 0);
-    if (typeof fine === "number") {
-      map.put(column, row, fine);
-      return;
-    }
     const [width, height] = map.size(column, row);
     const half = new Uint8Array(width * height);
-    halve(fine.values, fine.width, fine.height, half, [0, 0, width, height]);
-    map.put(column, row, half);
+    let plain: Tile | null = null;
+    let mixed = false;
+    // Tiles have even sides but for the last ones, so each makes a quarter of its own.
+    for (let y = 2 * row; y < Math.min(2 * row + 2, from.rows); y++) {
+      for (let x = 2 * column; x < Math.min(2 * column + 2, from.columns); x++) {
+        if (depth > 1) this.#make(depth - 1, x, y);
+        const tile = from.tile(x, y);
+        const size = from.size(x, y);
+        const at = (y - 2 * row) * (TILE / 2) * width + (x - 2 * column) * (TILE / 2);
+        if (typeof tile !== "number") halve(tile, ...size, half, width, at);
+        else if (tile !== 0) {
+          for (let line = 0; 2 * line < size[1]; line++) {
+            half.fill(tile, at + line * width, at + line * width + Math.ceil(size[0] / 2));
+          }
+        }
+        mixed ||= typeof tile !== "number" || (plain !== null && tile !== plain);
+        plain ??= tile;
+      }
+    }
+    map.put(column, row, mixed ? half : (plain ?? 0));
   }
 }

@@ -121,7 +121,7 @@ describe("smaller masks", () => {
       for (let depth = 1; depth < 4; depth++) {
         const [across, down] = [Math.ceil(width / 2), Math.ceil(height / 2)];
         const half = new Uint8Array(across * down);
-        halve(fine, width, height, half, [0, 0, across, down]);
+        halve(fine, width, height, half);
         levels.part(depth, [0, 0, across, down], 0);
         expectSame(dense(levels.level(depth)), half);
         [fine, width, height] = [half, across, down];
@@ -133,6 +133,18 @@ describe("smaller masks", () => {
     map.setBits(box, packed(cut(mask, box)));
     levels.changed(box);
     check();
+  });
+});
+
+describe("half a mask", () => {
+  it("has the pixels of which two or more were set; a last odd one counts twice", () => {
+    const mask = Uint8Array.from([...[1, 0, 0, 0, 1], ...[1, 0, 0, 1, 0], ...[1, 0, 1, 1, 0]]);
+    const half = new Uint8Array(6);
+    halve(mask, 5, 3, half);
+    expect([...half]).toEqual([1, 0, 1, 1, 1, 0]);
+    const framed = new Uint8Array(4 * 4);
+    halve(mask, 5, 3, framed, 4, 5);
+    expect([...framed]).toEqual([0, 0, 0, 0, 0, 1, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0]);
   });
 });
 
