@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from iseg_widget.annotation import file
 from iseg_widget.annotation.history import History
 from iseg_widget.annotation.objects import ObjectBoard
-from iseg_widget.annotation.state import placed
+from iseg_widget.annotation.state import ObjectState, placed
 from iseg_widget.clicks import Click
 from iseg_widget.export import LabelledImage, class_names, write_file
 from iseg_widget.export.labelled import DEFAULT_LABEL
@@ -105,19 +105,20 @@ class Annotation(ObjectBoard):
             self._history.commit(name, objects=objects)
         return outcome
 
-    def edit(self, mask: ArrayLike, object_id: int | None = None) -> None:
+    def edit(self, mask: ArrayLike | Region, object_id: int | None = None) -> None:
         """Give an object (default: the active one) a mask that the user drew.
 
         It needs no method: the session takes the mask as an edit when it is next asked. Of several
         edits in between it sees the last; each can be undone here.
         """
         state = self._unlocked(object_id)
-        self._reshape("edit", state, Region.of(as_mask(mask, self.shape)))
+        drawn = mask if isinstance(mask, Region) else Region.of(as_mask(mask, self.shape))
+        self._reshape("edit", state, drawn)
 
     def reset(self, object_id: int | None = None) -> None:
         """Take an object (default: the active one) back to its beginning, without any click."""
         state = self._unlocked(object_id)
-        if state.region == (state.initial or Region(self.shape)) and not state.log()["actions"]:
+        if state.region == (state.initial or Region(self.shape)) and not state.logged:
             return
         begun = replace(state, session=None, saved=None, ahead=False)
         first = Region(self.shape) if state.initial is None else state.initial
@@ -130,22 +131,29 @@ class Annotation(ObjectBoard):
     def use_method(self, method: Method, object_id: int | None = None) -> None:
         """Replay an object's history with another method, which answers its clicks from now on.
 
-        It is no command as long as there is nothing to replay.
+        Edits change the pixels that they changed under the former method; where that is not there
+        any more (in a file of another computer's), they are taken whole. It is no command as long
+        as there is nothing to replay.
         """
         state = self._unlocked(object_id)
-        log = state.log()
-        if not log["actions"]:
+        if not state.logged:
             new = replace(state, method=method, session=None, saved=None)
             objects = tuple(new if other is state else other for other in self._now.objects)
             self._history.amend(objects=objects)
             return
-        session = replay(method, self._image, log, truth=state.truth, ignore=state.ignore)
+        session = self._replayed(state, method)
         answered = session.region
         new = replace(
             state, method=method, session=session, saved=None, region=answered, ahead=False
         )
         objects = placed(self._now.objects, new, answered, self.rule)
         self._history.commit("method", objects=objects)
+
+    def _replayed(self, state: ObjectState, method: Method) -> Session:
+        if state.session is not None:
+            return self._realised(state).with_method(method)
+        log = state.log()
+        return replay(method, self._image, log, truth=state.truth, ignore=state.ignore)
 
     # Files
 

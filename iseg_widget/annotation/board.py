@@ -274,7 +274,7 @@ class Board:
             return state.session
         session = self._begun(state) if state.session is None else state.session.copy()
         if session.region != state.region:
-            session.edit(state.region.mask())
+            session.edit(state.region)
         new = replace(state, session=session, saved=None, ahead=False)
         self._history.amend(
             objects=tuple(new if other is state else other for other in self._now.objects)

@@ -85,6 +85,15 @@ class ObjectState:
         actions = [] if self.saved is None else self.saved["log"]["actions"]
         return tuple(Click.from_dict(c) for action in actions for c in action.get("clicks", ()))
 
+    @property
+    def logged(self) -> bool:
+        """Whether :meth:`log` holds any action; it is not made for that."""
+        if self.ahead:
+            return True
+        if self.session is not None:
+            return bool(self.session.actions)
+        return self.saved is not None and bool(self.saved["log"]["actions"])
+
     def log(self) -> dict[str, Any]:
         """Return what :meth:`iseg_widget.session.Session.log` returns; ends in the mask."""
         if self.session is not None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from iseg_widget.annotation import AnnotatedObject, Annotation
 from iseg_widget.clicks import Click, check_inside
 from iseg_widget.protocol import Method, Step
+from iseg_widget.regions import Region
 from iseg_widget.session import Session
 from iseg_widget.widget import messages
 from iseg_widget.widget.actions import (
@@ -48,11 +49,11 @@ Mask = NDArray[np.bool_]
 class Published:
     """The state after a job, for the widget's traits; ``method`` is ``None`` until one is loaded.
 
-    ``clicks`` and ``mask`` are the active object's.
+    ``clicks`` and ``mask`` are the active object's; the mask is unpacked by those who look at it.
     """
 
     clicks: tuple[Click, ...]
-    mask: Mask
+    mask: Region
     objects: tuple[AnnotatedObject, ...]
     active: int | None
     labels: Mapping[str, str]
@@ -147,10 +148,15 @@ class Desk:
     @property
     def mask(self) -> Mask:
         """``(H, W)`` bool: the active object's mask; empty when no object is active."""
+        return self.region.mask()
+
+    @property
+    def region(self) -> Region:
+        """The active object's mask, cut to its box."""
         annotation = self.annotation
         if annotation.active is None:
-            return np.zeros(annotation.shape, bool)
-        return annotation.mask_of(annotation.active)
+            return Region(annotation.shape)
+        return annotation.region_of(annotation.active)
 
     @property
     def clicks(self) -> tuple[Click, ...]:
@@ -413,7 +419,7 @@ class Desk:
         self._publish_state(
             Published(
                 clicks=self.clicks,
-                mask=self.mask,
+                mask=self.region,
                 objects=annotation.objects,
                 active=annotation.active,
                 labels=annotation.labels,
@@ -452,7 +458,7 @@ class Desk:
             ),
             inferences=self._inferences,
             stats=messages.Stats(
-                seconds=None if step is None else step.seconds,
+                seconds=step.seconds if step is not None and step.clicks else None,
                 iou=None if step is None else step.iou,
                 area=next((e.area for e in entries if e.id == annotation.active), 0),
             ),

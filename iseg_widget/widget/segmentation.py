@@ -37,7 +37,6 @@ from iseg_widget.widget.traits import (
     Done,
     MaskTrait,
     clicks_to_json,
-    frozen,
     options_to_json,
 )
 from iseg_widget.widget.view_modes import VIEW_MODES, ViewModes
@@ -187,7 +186,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
             self.set_trait("image_size", (shape[1], shape[0]))
             self.set_trait("reactive", type(self.comm).__module__.startswith("marimo."))
             self.set_trait("methods", _method_titles(name, weights))
-            self.set_trait("mask", frozen(self._desk.mask))
+            self.set_trait("mask", self._desk.region)
             self.set_trait("clicks", self._desk.clicks)
             self.set_trait("objects", annotation.objects)
             self.method = Done(name)
@@ -326,7 +325,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
             "clicks": state.clicks,
             "image_size": state.image_size,
             "objects": state.objects,
-            "mask": frozen(state.mask),
+            "mask": state.mask,
         }
         if state.method is not None:
             values |= {"method": Done(state.method), "options": Done(state.options)}
