@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from iseg_widget.boxes import box_click
 from iseg_widget.clicks import Click, check_inside
 from iseg_widget.images import read_image
 from iseg_widget.masks import as_mask, iou, rle_decode
+from iseg_widget.pieces import finished
 from iseg_widget.protocol import Method, State, Step
 from iseg_widget.regions import Region
 from iseg_widget.strokes import scribble_clicks
@@ -402,6 +403,10 @@ class Session:
         Clicks, boxes and thresholds are answered anew; an edit changes the pixels that it changed
         here, and leaves the others as the method has them.
         """
+        return finished(self.in_steps_with(method))
+
+    def in_steps_with(self, method: Method) -> Generator[None, None, Session]:
+        """Do what :meth:`with_method` does, and yield after every step."""
         other = Session(
             method,
             self._image,
@@ -414,6 +419,7 @@ class Session:
         for entry in self._timeline:
             other.act(carried(entry.action, was, other.region))
             was = Region.stored(entry.step.packed)
+            yield
         return other
 
     # Log

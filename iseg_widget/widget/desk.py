@@ -35,7 +35,7 @@ from iseg_widget.widget.messages import Activity
 from iseg_widget.widget.pyramid import TILE, PicturePyramid, TileServer
 from iseg_widget.widget.screen import Screen, Shown
 from iseg_widget.widget.timing import Passage, TimingLog, now
-from iseg_widget.widget.worker import Job, Worker
+from iseg_widget.widget.worker import Job, Preempted, Worker
 
 if TYPE_CHECKING:
     from iseg_widget.widget.queue import Album
@@ -181,6 +181,15 @@ class Desk:
             self._aids[make] = make()
         return cast("_T", self._aids[make])
 
+    @property
+    def rev(self) -> int:
+        """Revision of the state that the page has been sent."""
+        return self._screen.rev
+
+    def pause(self) -> None:
+        """Let others go first, if there are any; called between the pieces of a patient answer."""
+        self.worker.pause()
+
     # Jobs
 
     def run(self, jobs: Sequence[Job]) -> None:
@@ -197,6 +206,8 @@ class Desk:
             for job in left:
                 job.outcome.cancel()
             self._told(_ids(left))
+        except Preempted:
+            raise
         except Exception as error:
             _log.debug("request failed", exc_info=True)
             left = _open(jobs)

@@ -61,7 +61,10 @@ def _explain(request: Explain) -> object:
             return ExplanationReply(
                 id=name, index=0, count=0, mime=MIME, panels=(), omitted=0, pictures=()
             )
-        found = desk.aid(Explainer).explain(session, request.index)
+        index = request.index
+        if index is not None and index >= len(session.steps) and request.rev < desk.rev:
+            index = None  # somebody went first and took that step back
+        found = desk.aid(Explainer).explain(session, index, desk.pause)
         return ExplanationReply(
             id=name,
             index=found.index,
@@ -72,7 +75,7 @@ def _explain(request: Explain) -> object:
             pictures=found.pictures,
         )
 
-    return Ask(answer, title="The step could not be explained")
+    return Ask(answer, title="The step could not be explained", patient=True)
 
 
 @route(AskStepMask)
@@ -141,7 +144,7 @@ def _difference(request: AskDifference) -> object:
         if session is None:
             raise ValueError("there is nothing to compare: nothing was clicked yet")
         other = desk.build(UseMethod(request.method, request.values))
-        before = desk.aid(ablation.Replays).mask(session, other)
+        before = desk.aid(ablation.Replays).mask(session, other, desk.pause)
         found = ablation.difference(before, session.mask, session.truth, session.ignore)
         packed = ablation.pack(found)
         added, removed = found.counts
@@ -157,4 +160,4 @@ def _difference(request: AskDifference) -> object:
             parts=(packed.added, packed.removed) if added or removed else (),
         )
 
-    return Ask(answer, title="The options could not be compared")
+    return Ask(answer, title="The options could not be compared", patient=True)

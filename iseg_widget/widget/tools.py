@@ -224,9 +224,11 @@ def _wire(request: messages.AskWire) -> object:
         line = live_wire(desk.annotation.image, *ends)
         return messages.Wire(id=name, corners=tuple(line.round(2).ravel().tolist()))
 
-    return Ask(answer, title="No line was found")
+    return Ask(answer, title="No line was found", patient=True)
 
 
 @route(messages.AskSoft)
 def _soft(request: messages.AskSoft) -> object:
-    return Ask(lambda desk, name: soft(desk, name, request.side), title="No probability")
+    return Ask(
+        lambda desk, name: soft(desk, name, request.side), title="No probability", patient=True
+    )
