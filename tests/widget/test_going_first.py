@@ -107,12 +107,13 @@ def test_a_click_goes_before_the_rest_of_the_views(page: Page) -> None:
 
 
 def test_what_was_computed_is_kept_when_the_state_stays(page: Page) -> None:
+    page.replies.clear()
     page.send("explain", index=None)
     STEPS.wait(1)
-    page.send("change_object", object=1, name="cat")
+    page.send("add_label", label="cat")
     STEPS.allow(float("inf"))
     page.settle()
-    assert kinds(page, "explanation") == ["explanation"]
+    assert kinds(page, "result", "explanation", "error") == ["result", "explanation"]
     assert STEPS.began == ["traced"]
 
 
@@ -131,12 +132,13 @@ def test_a_click_goes_before_the_rest_of_a_replay_under_other_options(page: Page
 
 
 def test_a_replay_goes_on_where_it_made_room(page: Page) -> None:
+    page.replies.clear()
     page.send("difference", method="disks", values={"radius": 4.0})
     STEPS.wait(1)
-    page.send("change_object", object=1, name="cat")
+    page.send("add_label", label="cat")
     STEPS.allow(float("inf"))
     page.settle()
-    assert kinds(page, "difference") == ["difference"]
+    assert kinds(page, "result", "difference", "error") == ["result", "difference"]
     assert STEPS.began == ["replayed"] * 3
 
 
