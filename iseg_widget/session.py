@@ -131,6 +131,11 @@ class Session:
         return None if self._initial is None else self._initial.unpack()
 
     @property
+    def initial(self) -> Region | None:
+        """The mask the session began with, cut to its box, if one was given."""
+        return self._initial
+
+    @property
     def clicks(self) -> tuple[Click, ...]:
         """All clicks in order."""
         return tuple(click for entry in self._timeline for click in entry.clicks)

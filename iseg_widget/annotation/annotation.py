@@ -149,6 +149,22 @@ class Annotation(ObjectBoard):
         objects = placed(self._now.objects, new, answered, self.rule)
         self._history.commit("method", objects=objects)
 
+    def judge(self, truth: ArrayLike | None, ignore: ArrayLike | None = None) -> None:
+        """Compare the steps of the first object from now on with a ground truth ``(H, W)``.
+
+        Its IoU leaves out ``ignore``. It is no command, and nothing without objects.
+        """
+        if truth is None or not self._now.objects:
+            return
+        state = min(self._now.objects, key=lambda one: one.id)
+        new = replace(
+            state,
+            truth=as_mask(truth, self.shape, "truth"),
+            ignore=None if ignore is None else as_mask(ignore, self.shape, "ignore"),
+        )
+        objects = tuple(new if other is state else other for other in self._now.objects)
+        self._history.amend(objects=objects)
+
     def _replayed(self, state: ObjectState, method: Method) -> Session:
         if state.session is not None:
             return self._realised(state).with_method(method)
@@ -162,25 +178,29 @@ class Annotation(ObjectBoard):
         """Whether there is something that :meth:`save` has not written, or that was not loaded."""
         return self._now.revision != self._saved_revision
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, history: bool = False) -> Path:
         """Write the annotation as one JSON file; a crash leaves the old file or the new one.
 
         It holds the image's name, shape and SHA-256 of its pixels, labels, objects with their masks
         and the logs of their sessions, methods with options and a fingerprint of the weights, and
-        versions. The history of commands is not kept.
+        versions. With ``history`` also the commands that can be undone and redone, as far as they
+        are not too many (:mod:`iseg_widget.annotation.past`).
         """
-        return self.saving()(path)
+        return self.saving(history=history)(path)
 
-    def saving(self) -> Callable[[str | os.PathLike[str]], Path]:
-        """Return what :meth:`save` would do now, to be called later and on any thread.
+    def saving(self, *, history: bool = False) -> Callable[[str | os.PathLike[str]], Path]:
+        """Return what :meth:`save` would do now, to be called later and on one thread at a time.
 
         It takes no time; what is changed meanwhile does not get into the file.
         """
         now, next_id = self._now, self._next_id
+        done, undone = tuple(self._history.done), tuple(self._history.undone)
 
         def write(path: str | os.PathLike[str]) -> Path:
-            content = file.Stored(self.file_name, self.shape, self._fingerprint(), now, next_id)
-            written = write_file(path, file.to_bytes(content, self._describe))
+            about = self.file_name, self.shape, self._fingerprint(), now, next_id
+            content = file.Stored(*about, done, undone)
+            past = self._past if history else None
+            written = write_file(path, file.to_bytes(content, self._describe, past))
             self._saved_revision = now.revision
             return written
 
@@ -238,6 +258,8 @@ class Annotation(ObjectBoard):
             )
         made._methods, made._next_id = known, stored.next_id
         made._history = History(stored.snapshot.declaring(labels or {}))
+        made._history.done += stored.done
+        made._history.undone += stored.undone
         return made
 
     def to_labelled(self, file_name: str | None = None) -> LabelledImage:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.annotation.history import History
+from iseg_widget.annotation.past import PastWriter
 from iseg_widget.annotation.state import (
     AnnotatedObject,
     ObjectState,
@@ -66,6 +67,7 @@ class Board:
         self._blank: dict[int, Session] = {}
         self._described: dict[int, tuple[Method, dict[str, Any]]] = {}
         self._sha256 = sha256
+        self._past = PastWriter()
 
     # What is there
 
