@@ -116,7 +116,9 @@ class Region:
 
         Itself where that changes nothing.
         """
-        tiles = self.tiles.patched(box, crop)
+        return self._with(self.tiles.patched(box, crop))
+
+    def _with(self, tiles: Tiles) -> Region:
         if tiles is self.tiles:
             return self
         region = Region(self.shape, tiles.box, None, tiles.area)
@@ -191,6 +193,8 @@ class Region:
         common = intersect(self.box, other.box)
         if common is None:
             return self
+        if self._tiles is not None or other._tiles is not None:
+            return self._with(self.tiles.minus(other.tiles))
         left = self.crop()
         part = cut(left, within(common, self.box))
         taken = part & other.window(common)

@@ -111,6 +111,17 @@ class Tiles:
         area = self.area + sum(tile.area for tile in after) - sum(tile.area for tile in before)
         return Tiles(self.shape, tiles, self._around(tiles, before, after), area)
 
+    def minus(self, other: Tiles) -> Tiles:
+        """Return the mask without the other's pixels; itself where they share none."""
+        left = self
+        for place in self.tiles.keys() & other.tiles.keys():
+            one, two = self.tiles[place], other.tiles[place]
+            common = intersect(one.box, two.box)
+            if common is not None:
+                part = self.window(common)
+                left = left.patched(common, part & ~other.window(common))
+        return left
+
     def changed(self, other: Tiles) -> Box | None:
         """Smallest half-open box that holds all pixels in which two masks differ, if any do."""
         found: Box | None = None

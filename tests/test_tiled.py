@@ -119,6 +119,8 @@ def test_regions_of_different_making_compare_and_subtract(mask, other, third):
     drawn, fresh = Region.of(mask).patched(whole, other), Region.of(other)
     assert drawn == fresh
     assert drawn.minus(Region.of(third)) == Region.of(other & ~third)
+    same(drawn.minus(Region.of(third)), other & ~third)
+    assert (drawn.minus(Region.of(third)) is drawn) == (not (other & third).any())
     assert Region.of(third).minus(drawn) == Region.of(third & ~other)
     assert drawn.changed(Region.of(third)) == box_of(other ^ third)
     assert (drawn == Region.of(third)) == (other == third).all()
