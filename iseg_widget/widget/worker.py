@@ -84,15 +84,20 @@ class _Queue:
             self.running, self.dropped, self.committed = tuple(taken), False, False
             return self.running
 
-    def finish(self, *, again: bool = False) -> None:
+    def finish(self) -> None:
         with self.changed:
-            if again and not self.closed:
-                self.patient.extendleft(reversed(self.running))
-            elif again:
-                for job in self.running:
-                    job.outcome.cancel()
             self.running = ()
             self.changed.notify_all()
+
+    def postpone(self) -> None:
+        """Put the running jobs back in front of the patient ones."""
+        with self.changed:
+            if self.closed:
+                for job in self.running:
+                    job.outcome.cancel()
+            else:
+                self.patient.extendleft(reversed(self.running))
+            self.running = ()
 
     def close(self) -> list[Job]:
         with self.changed:
@@ -112,11 +117,10 @@ def _work(queue: _Queue, runner: weakref.WeakMethod[Run]) -> None:
         run = runner()
         if run is None:
             return
-        again = False
         try:
             run(jobs)
         except Preempted:
-            again = True
+            queue.postpone()
         except Exception as error:  # noqa: BLE001 - whatever happens, the thread goes on
             _log.exception("a job failed without an answer")
             for job in jobs:
@@ -124,7 +128,7 @@ def _work(queue: _Queue, runner: weakref.WeakMethod[Run]) -> None:
                     job.outcome.set_exception(error)
         finally:
             del run, jobs
-            queue.finish(again=again)
+            queue.finish()
 
 
 class Worker:
