@@ -533,6 +533,20 @@ def replay(
     ------
     ValueError: the log has another version or lacks parts, or belongs to an image of another size.
     """
+    steps = replay_in_steps(method, image, log, trace=trace, truth=truth, ignore=ignore)
+    return finished(steps)
+
+
+def replay_in_steps(
+    method: Method,
+    image: object,
+    log: Mapping[str, Any],
+    *,
+    trace: bool = False,
+    truth: ArrayLike | None = None,
+    ignore: ArrayLike | None = None,
+) -> Generator[None, None, Session]:
+    """Do what :func:`replay` does, and yield after every step."""
     check_log_version(log)
     missing = sorted({"image", "actions"} - set(log))
     if missing:
@@ -549,4 +563,5 @@ def replay(
     session = Session(method, pixels, mask, truth, ignore=ignore, trace=trace)
     for action in log["actions"]:
         session.act(Action.from_dict(action))
+        yield
     return session

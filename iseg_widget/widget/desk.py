@@ -5,8 +5,9 @@ Everything here runs on the worker's thread.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from iseg_widget.annotation import AnnotatedObject, Annotation
 from iseg_widget.clicks import Click, check_inside
+from iseg_widget.pieces import finished
 from iseg_widget.protocol import Method, Step
 from iseg_widget.regions import Region
 from iseg_widget.session import Session
@@ -124,6 +126,7 @@ class Desk:
         self._inferences = 0
         self.timing = TimingLog()
         self._aids: dict[type[Any], Any] = {}
+        self._replaying: tuple[tuple[object, ...], Generator[None, None, None]] | None = None
         self._screen = Screen(annotation)
         self.opened = 0  # first revision of the image
         self.album: Album | None = None
@@ -144,6 +147,20 @@ class Desk:
         if annotation.needs_replay():
             return None
         return annotation.session()
+
+    def replayed_session(self) -> Session | None:
+        """Return :attr:`session`, replayed from a file's log if need be, for a patient answer."""
+        annotation = self.annotation
+        if annotation.method is not None and annotation.active is not None:
+            what = annotation, annotation.active, annotation.region_of(annotation.active)
+            if annotation.needs_replay():
+                begun = self._replaying
+                if begun is None or any(a is not b for a, b in zip(begun[0], what, strict=True)):
+                    begun = self._replaying = what, annotation.replaying()
+                with contextlib.suppress(ValueError):  # its method is not there: none to show
+                    finished(begun[1], self.pause)
+                self._replaying = None
+        return self.session
 
     @property
     def mask(self) -> Mask:

@@ -56,7 +56,7 @@ class TeachingActions(Acting):
 @route(Explain)
 def _explain(request: Explain) -> object:
     def answer(desk: Desk, name: str) -> ExplanationReply:
-        session = desk.session
+        session = desk.replayed_session()
         if session is None or session.step is None:
             return ExplanationReply(
                 id=name, index=0, count=0, mime=MIME, panels=(), omitted=0, pictures=()
@@ -81,8 +81,11 @@ def _explain(request: Explain) -> object:
 @route(AskStepMask)
 def _step_mask(request: AskStepMask) -> object:
     def answer(desk: Desk, name: str) -> StepMask:
-        session = desk.session
-        found = beginning(desk.mask) if session is None else frame(session, request.index)
+        session = desk.replayed_session()
+        index = request.index
+        if session is not None and index > len(session.steps) and request.rev < desk.rev:
+            index = len(session.steps)  # somebody went first and took that step back
+        found = beginning(desk.mask) if session is None else frame(session, index)
         return StepMask(
             id=name,
             index=found.index,
@@ -98,7 +101,7 @@ def _step_mask(request: AskStepMask) -> object:
             data=found.overlay.data,
         )
 
-    return Ask(answer, title="The step could not be replayed")
+    return Ask(answer, title="The step could not be replayed", patient=True)
 
 
 def _present(desk: Desk) -> tuple[str, Any]:
@@ -140,7 +143,7 @@ def _check(request: CheckOptions) -> object:
 @route(AskDifference)
 def _difference(request: AskDifference) -> object:
     def answer(desk: Desk, name: str) -> DifferenceReply:
-        session = desk.session
+        session = desk.replayed_session()
         if session is None:
             raise ValueError("there is nothing to compare: nothing was clicked yet")
         other = desk.build(UseMethod(request.method, request.values))

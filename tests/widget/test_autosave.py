@@ -217,3 +217,31 @@ def test_the_history_in_the_file_has_limits(
     assert len(data["history"]["masks"]) == 5  # each mask once
     plain = json.loads(board.save(tmp_path / "b.json").read_text())
     assert "history" not in plain
+
+
+def test_panels_show_the_steps_that_came_back(tmp_path: Path) -> None:
+    path = tmp_path / "work.json"
+    before = opened(path)
+    before.click(20, 20)
+    before.brush([(5, 5)], 2)
+    before.click(40, 20)
+    masks = [step.mask for step in before.session.steps]
+    before.close()
+    after = opened(path)
+    page = Page(after)
+    page.open()
+    page.send("explain", index=None)
+    page.settle()
+    (found,) = page.of("explanation")
+    assert (found["index"], found["count"]) == (2, 3)
+    assert [len(o.clicks) for o in after.objects] == [2]
+    assert [np.array_equal(s.mask, m) for s, m in zip(after.session.steps, masks, strict=True)] == [
+        *(True, True, True)
+    ]
+    again = opened(path)
+    page = Page(again)
+    page.open()
+    page.send("step_mask", index=2)
+    page.settle()
+    (found,) = page.of("step_mask")
+    assert (found["what"], found["count"], found["area"]) == ("edit", 3, masks[1].sum())

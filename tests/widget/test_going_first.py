@@ -8,11 +8,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from iseg_widget.annotation import Annotation
 from iseg_widget.clicks import Click
 from iseg_widget.protocol import Step
 from iseg_widget.widget.segmentation import SegmentationWidget
@@ -170,3 +172,22 @@ def test_a_step_that_was_undone_meanwhile_is_no_error(page: Page) -> None:
     assert kinds(page, "error", "explanation") == ["explanation"]
     (found,) = page.of("explanation")
     assert (found["index"], found["count"]) == (2, 3)
+
+
+def test_a_click_goes_before_the_rest_of_a_replay_from_a_file(page: Page, tmp_path: Path) -> None:
+    path = page.widget.save(tmp_path / "a.json")
+    STEPS.allow(float("inf"))
+    board = Annotation.load(path, page.widget.image, Stepwise())
+    opened = Page(SegmentationWidget(board, Stepwise()))
+    opened.open()
+    STEPS.hold()
+    opened.send("step_mask", index=1)
+    STEPS.wait(1)
+    opened.send("add_label", label="cat")
+    STEPS.allow(float("inf"))
+    opened.settle()
+    assert kinds(opened, "step_mask", "error") == ["step_mask"]
+    assert opened.replies[-1]["count"] == 3
+    assert kinds(opened, "result", "step_mask")[-2:] == ["result", "step_mask"]
+    assert STEPS.began == ["clicked"] * 3  # it went on where it was
+    opened.widget.close()
