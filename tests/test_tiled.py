@@ -167,3 +167,12 @@ def test_a_stroke_looks_at_the_tiles_that_it_touches(monkeypatch: pytest.MonkeyP
     overlay = encode_overlay(drawn, region)
     assert overlay.is_patch
     assert set(looked) == {(1, 1), (1, 2), (2, 1), (2, 2)}
+
+
+@pytest.mark.parametrize(("x", "y"), [(12, 9), (3, 3), (22, 15), (1, 1), (0, 0), (14, 12)])
+def test_holes_and_parts_larger_than_where_they_are_looked_for_first(x: int, y: int):
+    mask = _rectangle(1, 1, 25, 18) & ~_rectangle(2, 2, 24, 17)
+    mask |= _rectangle(14, 12, 15, 13)
+    filled = fill(mask, x, y)
+    same(fill(Region.of(mask), x, y), filled)
+    assert (filled == mask).all() == ((x, y) == (0, 0))
