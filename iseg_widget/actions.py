@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from iseg_widget.clicks import Click, check_inside
-from iseg_widget.masks import Box, PackedMask, rle_decode, rle_encode
+from iseg_widget.masks import Box
+from iseg_widget.regions import Region
 
 LOG_VERSION = 2
 """Of the logs that are written: 2 has boxes and thresholds."""
@@ -30,17 +31,22 @@ class Action:
 
     clicks: tuple[Click, ...] = ()
     box: Box | None = None
-    edited: PackedMask | None = None
+    edited: Region | None = None
     threshold: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the action as it goes to the log, JSON-able."""
         if self.edited is not None:
-            return {"edit": rle_encode(self.edited.unpack())}
+            return {"edit": self.edited.rle()}
         if self.threshold is not None:
             return {"threshold": self.threshold}
         clicks = [click.to_dict() for click in self.clicks]
         return {"clicks": clicks} if self.box is None else {"box": list(self.box), "clicks": clicks}
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether no network is asked: an edit, or another threshold."""
+        return self.edited is not None or self.threshold is not None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Action:
@@ -49,7 +55,8 @@ class Action:
         Whether it fits the image is for :meth:`check`.
         """
         if "edit" in data:
-            return cls(edited=PackedMask.pack(rle_decode(data["edit"])))
+            height, width = (int(side) for side in data["edit"]["size"])
+            return cls(edited=Region.from_rle(data["edit"], (height, width)))
         if "threshold" in data:
             return cls(threshold=check_threshold(data["threshold"]))
         if "clicks" not in data:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -12,28 +11,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.masks import Box, Mask, PackedMask, box_of, rle_decode, rle_encode
+from iseg_widget.protocol import StoredMask
+from iseg_widget.tiled import Tiles, within
 from iseg_widget.views import cut, hull, intersect, whole
 
 COARSE = 8
 """From one pixel in this many on, looking bits up one by one beats unpacking all of them."""
 
 
-@dataclass(frozen=True, slots=True)
 class Region:
-    """A set of pixels of an image, packed; equal regions compare equal.
+    """A set of pixels of an image, packed; equal regions compare equal. It never changes.
+
+    What comes of :meth:`patched` shares with the region before it all that did not change (see
+    :mod:`iseg_widget.tiled`), so a stroke costs what it covers, in time and in memory.
 
     Attributes
     ----------
     shape: ``(H, W)`` of the image.
     box: smallest half-open box ``(x0, y0, x1, y1)`` that holds it; ``None`` when empty.
-    packed: its pixels within the box.
     area: number of pixels.
     """
 
-    shape: tuple[int, int]
-    box: Box | None = None
-    packed: PackedMask | None = None
-    area: int = 0
+    __slots__ = ("_packed", "_tiles", "area", "box", "shape")
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        box: Box | None = None,
+        packed: PackedMask | None = None,
+        area: int = 0,
+    ) -> None:
+        self.shape, self.box, self.area = shape, box, area
+        self._packed = packed
+        self._tiles: Tiles | None = None
+
+    def __repr__(self) -> str:
+        """Return shape, box and area."""
+        return f"Region(shape={self.shape}, box={self.box}, area={self.area})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same pixels of images of one shape."""
+        if not isinstance(other, Region):
+            return NotImplemented
+        if self is other:
+            return True
+        if (self.shape, self.box, self.area) != (other.shape, other.box, other.area):
+            return False
+        if self._tiles is None and other._tiles is None:
+            return self._packed == other._packed
+        return self.tiles == other.tiles
+
+    def __hash__(self) -> int:
+        """Return the same number for equal regions."""
+        return hash((self.shape, self.box, self.area))
 
     @classmethod
     def of(cls, mask: Mask) -> Region:
@@ -51,18 +81,68 @@ class Region:
         placed = (box[0] + x, box[1] + y, box[2] + x, box[3] + y)
         return cls(shape, placed, PackedMask.pack(tight), int(np.count_nonzero(tight)))
 
+    @classmethod
+    def stored(cls, mask: StoredMask) -> Region:
+        """Return a mask that is stored in another way; a region as it is."""
+        return mask if isinstance(mask, Region) else cls.of(mask.unpack())
+
+    @property
+    def packed(self) -> PackedMask | None:
+        """The pixels within :attr:`box`; packed anew after :meth:`patched`, and then kept."""
+        if self._packed is None and self.box is not None:
+            self._packed = PackedMask.pack(self.crop())
+        return self._packed
+
+    @property
+    def tiles(self) -> Tiles:
+        """The pixels in tiles, made when first asked for."""
+        if self._tiles is None:
+            self._tiles = Tiles.of(self.crop(), self.box, self.shape)
+        return self._tiles
+
+    @property
+    def size(self) -> int:
+        """About how many bytes :attr:`packed` has, without packing anything."""
+        if self._packed is not None:
+            return len(self._packed.data)
+        return 0 if self._tiles is None else self._tiles.size
+
+    def related(self, other: Region) -> bool:
+        """Whether it takes little to find what differs, as after :meth:`patched`."""
+        return self._tiles is not None and other._tiles is not None
+
+    def patched(self, box: Box, crop: Mask) -> Region:
+        """Return the region with the pixels ``crop`` within ``box``, which lies in the image.
+
+        Itself where that changes nothing.
+        """
+        return self._with(self.tiles.patched(box, crop))
+
+    def _with(self, tiles: Tiles) -> Region:
+        if tiles is self.tiles:
+            return self
+        region = Region(self.shape, tiles.box, None, tiles.area)
+        region._tiles = tiles
+        return region
+
     def crop(self) -> Mask:
         """Return the pixels within :attr:`box`, ``(h, w)`` bool; ``(0, 0)`` when empty."""
-        return np.zeros((0, 0), bool) if self.packed is None else self.packed.unpack()
+        if self._packed is not None:
+            return self._packed.unpack()
+        if self._tiles is None or self.box is None:
+            return np.zeros((0, 0), bool)
+        return self._tiles.window(self.box)
 
     def window(self, box: Box) -> Mask:
         """Return the pixels within any box of the image, ``(h, w)`` bool."""
         if box == self.box:
             return self.crop()
+        if self._tiles is not None:
+            return self._tiles.window(box)
         out = np.zeros((box[3] - box[1], box[2] - box[0]), bool)
         common = None if self.box is None else intersect(self.box, box)
         if common is not None and self.box is not None:
-            cut(out, _within(common, box))[:] = cut(self.crop(), _within(common, self.box))
+            cut(out, within(common, box))[:] = cut(self.crop(), within(common, self.box))
         return out
 
     def sampled(self, rows: range, columns: range) -> Mask:
@@ -102,7 +182,9 @@ class Region:
         if self.box is None:
             return False
         x0, y0, x1, y1 = self.box
-        return x0 <= column < x1 and y0 <= row < y1 and bool(self.crop()[row - y0, column - x0])
+        if not (x0 <= column < x1 and y0 <= row < y1):
+            return False
+        return bool(self.window((column, row, column + 1, row + 1))[0, 0])
 
     def minus(self, other: Region) -> Region:
         """Return the region without the other's pixels; itself where they share none."""
@@ -111,8 +193,10 @@ class Region:
         common = intersect(self.box, other.box)
         if common is None:
             return self
+        if self._tiles is not None or other._tiles is not None:
+            return self._with(self.tiles.minus(other.tiles))
         left = self.crop()
-        part = cut(left, _within(common, self.box))
+        part = cut(left, within(common, self.box))
         taken = part & other.window(common)
         if not taken.any():
             return self
@@ -121,6 +205,10 @@ class Region:
 
     def changed(self, other: Region) -> Box | None:
         """Smallest half-open box that holds all pixels in which two regions differ, if any do."""
+        if self is other:
+            return None
+        if self.related(other):
+            return self.tiles.changed(other.tiles)
         if self == other:
             return None
         if self.box is None or other.box is None:
@@ -210,11 +298,5 @@ def union(regions: Iterable[Region]) -> Region:
     out = np.zeros((around[3] - around[1], around[2] - around[0]), bool)
     for region in found:
         if region.box is not None:
-            cut(out, _within(region.box, around))[region.crop()] = True
+            cut(out, within(region.box, around))[region.crop()] = True
     return Region.pasted(out, around[:2], found[0].shape)
-
-
-def _within(box: Box, around: Box) -> Box:
-    """Return a box in the pixels of one that holds it."""
-    x, y = around[:2]
-    return box[0] - x, box[1] - y, box[2] - x, box[3] - y

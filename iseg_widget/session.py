@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -14,7 +14,8 @@ from iseg_widget.actions import LOG_VERSION, Action, check_box, check_log_versio
 from iseg_widget.boxes import box_click
 from iseg_widget.clicks import Click, check_inside
 from iseg_widget.images import read_image
-from iseg_widget.masks import PackedMask, as_mask, iou, rle_decode, rle_encode
+from iseg_widget.masks import as_mask, iou, rle_decode
+from iseg_widget.pieces import finished
 from iseg_widget.protocol import Method, State, Step
 from iseg_widget.regions import Region
 from iseg_widget.strokes import scribble_clicks
@@ -25,10 +26,12 @@ from iseg_widget.timeline import (
     Timeline,
     carried,
     mask_of,
+    region_of,
     thresholded,
     unthresholded,
     usual_threshold,
 )
+from iseg_widget.views import cut
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,10 @@ class Session:
         self._image = pixels
         self._image.flags.writeable = False
         shape = self.shape
-        self._initial = None if mask is None else PackedMask.pack(as_mask(mask, shape))
+        self._initial = None if mask is None else Region.of(as_mask(mask, shape))
         self._truth = None if truth is None else as_mask(truth, shape, "truth")
         self._ignore = None if ignore is None else as_mask(ignore, shape, "ignore")
+        self._truth_area: int | None = None
         self.trace = trace
         self._start: State = method.start(
             self._image, None if self._initial is None else self._initial.unpack()
@@ -127,6 +131,11 @@ class Session:
         return None if self._initial is None else self._initial.unpack()
 
     @property
+    def initial(self) -> Region | None:
+        """The mask the session began with, cut to its box, if one was given."""
+        return self._initial
+
+    @property
     def clicks(self) -> tuple[Click, ...]:
         """All clicks in order."""
         return tuple(click for entry in self._timeline for click in entry.clicks)
@@ -159,10 +168,7 @@ class Session:
     @property
     def region(self) -> Region:
         """The current mask cut to its box: what it costs does not grow with the image."""
-        packed = self._timeline[-1].step.packed if self._timeline else self._initial
-        if packed is None:
-            return Region(self.shape)
-        return packed if isinstance(packed, Region) else Region.of(packed.unpack())
+        return region_of(self._timeline, self._initial, self.shape)
 
     @property
     def probability(self) -> NDArray[np.float32]:
@@ -257,12 +263,13 @@ class Session:
         self._commit((*self._timeline, entry))
         return entry.step
 
-    def edit(self, mask: ArrayLike) -> Step:
+    def edit(self, mask: ArrayLike | Region) -> Step:
         """Take a mask the user drew; later clicks correct it and keep its other pixels.
 
         Raises ``ValueError`` for another shape than the image's.
         """
-        return self.act(Action(edited=PackedMask.pack(as_mask(mask, self.shape))))
+        region = mask if isinstance(mask, Region) else Region.of(as_mask(mask, self.shape))
+        return self.act(Action(edited=region))
 
     def box(
         self, x0: float, y0: float, x1: float, y1: float, *, clicks: Sequence[Click] = ()
@@ -396,7 +403,15 @@ class Session:
         return self._scored(scene.answer(self._timeline[: index % count], entry.action).step)
 
     def with_method(self, method: Method) -> Session:
-        """Return a new session with the same image and the history replayed by ``method``."""
+        """Return a new session with the same image and the history replayed by ``method``.
+
+        Clicks, boxes and thresholds are answered anew; an edit changes the pixels that it changed
+        here, and leaves the others as the method has them.
+        """
+        return finished(self.in_steps_with(method))
+
+    def in_steps_with(self, method: Method) -> Generator[None, None, Session]:
+        """Do what :meth:`with_method` does, and yield after every step."""
         other = Session(
             method,
             self._image,
@@ -405,8 +420,11 @@ class Session:
             ignore=self._ignore,
             trace=self.trace,
         )
+        was = region_of((), self._initial, self.shape)
         for entry in self._timeline:
-            other.act(entry.action)
+            other.act(carried(entry.action, was, other.region))
+            was = Region.stored(entry.step.packed)
+            yield
         return other
 
     # Log
@@ -418,7 +436,7 @@ class Session:
             "version": LOG_VERSION,
             "method": self._method.name,
             "image": {"width": width, "height": height},
-            "initial_mask": None if self._initial is None else rle_encode(self._initial.unpack()),
+            "initial_mask": None if self._initial is None else self._initial.rle(),
             "actions": [entry.action.to_dict() for entry in self._timeline],
         }
 
@@ -439,7 +457,20 @@ class Session:
     def _scored(self, step: Step) -> Step:
         if self._truth is None:
             return step
-        return replace(step, iou=iou(step.mask, self._truth, self._ignore))
+        return replace(step, iou=self._iou(Region.stored(step.packed)))
+
+    def _iou(self, region: Region) -> float:
+        """As :func:`iseg_widget.masks.iou` has it, looking at the mask's box alone."""
+        truth, ignore = self._truth, self._ignore
+        if truth is None or ignore is not None:
+            return iou(region.mask(), cast("Any", truth), ignore)
+        if self._truth_area is None:
+            self._truth_area = int(np.count_nonzero(truth))
+        common = 0
+        if region.box is not None:
+            common = int(np.count_nonzero(cut(truth, region.box) & region.crop()))
+        union = region.area + self._truth_area - common
+        return 1.0 if union == 0 else common / union
 
     def _commit(self, timeline: Timeline) -> None:
         self._undo.append(self._timeline)
@@ -474,7 +505,7 @@ class Session:
                 continue  # the click whose probability it was for is gone
             if action.threshold is not None:
                 timeline = unthresholded(timeline)  # two in a row count as the latter
-            was, now = (mask_of(steps, self._initial, self.shape) for steps in (before, timeline))
+            was, now = (region_of(steps, self._initial, self.shape) for steps in (before, timeline))
             timeline = (*timeline, self._answer(timeline, carried(action, was, now)))
             before = (*before, entry)
         self._commit(timeline)
@@ -502,6 +533,20 @@ def replay(
     ------
     ValueError: the log has another version or lacks parts, or belongs to an image of another size.
     """
+    steps = replay_in_steps(method, image, log, trace=trace, truth=truth, ignore=ignore)
+    return finished(steps)
+
+
+def replay_in_steps(
+    method: Method,
+    image: object,
+    log: Mapping[str, Any],
+    *,
+    trace: bool = False,
+    truth: ArrayLike | None = None,
+    ignore: ArrayLike | None = None,
+) -> Generator[None, None, Session]:
+    """Do what :func:`replay` does, and yield after every step."""
     check_log_version(log)
     missing = sorted({"image", "actions"} - set(log))
     if missing:
@@ -518,4 +563,5 @@ def replay(
     session = Session(method, pixels, mask, truth, ignore=ignore, trace=trace)
     for action in log["actions"]:
         session.act(Action.from_dict(action))
+        yield
     return session

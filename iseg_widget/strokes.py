@@ -2,13 +2,16 @@
 
 Pure functions from a mask and vectors to a new mask; whoever has a session hands the result to
 ``edit``. Points are ``(x, y)`` in pixels of the image, (0, 0) the centre of the top-left pixel, and
-a pixel belongs to a shape when its centre does. Work is limited to the box of what is drawn, so a
-stroke on a 100 MP image costs little more than the copy of its mask.
+a pixel belongs to a shape when its centre does. A mask given as an array is copied; given as a
+:class:`iseg_widget.regions.Region` it is changed where something is drawn and shared elsewhere, so
+that a stroke costs what it covers and not what the image or the object does.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import TypeVar, cast
 
 import cv2
 import numpy as np
@@ -16,7 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from iseg_widget.clicks import Click
 from iseg_widget.masks import Box, Mask, box_of
-from iseg_widget.views import cut
+from iseg_widget.regions import Region
+from iseg_widget.tiled import SIDE, within
+from iseg_widget.views import cut, intersect
 
 LARGEST_RADIUS = 5000.0
 """Of a brush, in pixels."""
@@ -31,7 +36,12 @@ SCRIBBLE_FINENESS = 4
 SCRIBBLE_PARTS = 1 << 16
 """Places along a scribble that are looked at, a pixel and at most."""
 
+NEAR = 128
+"""Half the side of the window in which a part or a hole is looked for first."""
+
 Points = NDArray[np.float64]
+
+Drawn = TypeVar("Drawn", Mask, Region)
 
 
 def as_points(points: ArrayLike, least: int = 1) -> Points:
@@ -55,12 +65,12 @@ def as_points(points: ArrayLike, least: int = 1) -> Points:
 # Brush
 
 
-def brush(mask: Mask, points: ArrayLike, radius: float, *, erase: bool = False) -> Mask:
+def brush(mask: Drawn, points: ArrayLike, radius: float, *, erase: bool = False) -> Drawn:
     """Return the mask with a stroke painted on it, or erased.
 
     Parameters
     ----------
-    mask: ``(H, W)`` bool.
+    mask: ``(H, W)`` bool, or a region.
     points: ``(N, 2)`` corners of the stroke's middle line; one point is a dot.
     radius: in pixels: the stroke is what lies no farther from the line. 0 paints the pixels whose
         centres the line meets.
@@ -112,12 +122,12 @@ def _stroke(line: Points, radius: float) -> _Spans:
 # Lasso and polygon
 
 
-def polygon(mask: Mask, points: ArrayLike, *, erase: bool = False) -> Mask:
+def polygon(mask: Drawn, points: ArrayLike, *, erase: bool = False) -> Drawn:
     """Return the mask with the inside of a closed outline added, or taken away.
 
     Parameters
     ----------
-    mask: ``(H, W)`` bool.
+    mask: ``(H, W)`` bool, or a region.
     points: ``(N, 2)`` corners, three at least; the last is joined to the first. Where the outline
         crosses itself, all that it winds around is inside, so a lasso leaves no hole.
     erase: take away instead of add.
@@ -141,60 +151,90 @@ def polygon(mask: Mask, points: ArrayLike, *, erase: bool = False) -> Mask:
 # Filling
 
 
-def hole_at(mask: Mask, x: float, y: float) -> tuple[Box, Mask] | None:
-    """Return the hole that holds a point: its box, and its pixels within it.
-
-    A hole is background, 4-connected, that does not reach the image's border; ``None`` when the
-    point lies in the object or in no hole. ``ValueError`` outside the image.
-    """
-    row, column = _pixel(mask, x, y)
-    return None if mask[row, column] else _part_at(mask, row, column, hole=True)
-
-
-def fill(mask: Mask, x: float, y: float) -> Mask:
+def fill(mask: Drawn, x: float, y: float) -> Drawn:
     """Return the mask with the hole under a point filled, or the part under it removed.
 
     A point in the object takes away the part (8-connected) that holds it; one in a hole fills
-    that; any other leaves the mask as it is.
+    that; any other leaves the mask as it is (a region is then returned itself). A hole is
+    background, 4-connected, that does not reach the image's border.
 
     Raises
     ------
     ValueError: the point lies outside the image.
     """
-    row, column = _pixel(mask, x, y)
+    if isinstance(mask, Region):
+        return _filled(mask, *_pixel(mask.shape, x, y))
+    row, column = _pixel((mask.shape[0], mask.shape[1]), x, y)
     remove = bool(mask[row, column])
     out = mask.copy()
-    found = _part_at(mask, row, column, hole=not remove)
+    around = box_of(mask)
+    found = None if around is None else _part_at(mask, around, row, column, hole=not remove)
     if found is not None:
-        box, part = found
+        box, part, _ = found
         cut(out, box)[part] = not remove
     return out
 
 
-def _part_at(mask: Mask, row: int, column: int, *, hole: bool) -> tuple[Box, Mask] | None:
-    """Return the connected part of object, or the hole, that holds a pixel, in its box."""
-    found = box_of(mask)
-    if found is None or not (found[0] <= column < found[2] and found[1] <= row < found[3]):
+def _filled(region: Region, row: int, column: int) -> Region:
+    """See :func:`fill`; the part or hole is looked for in windows that grow until they hold it."""
+    remove, around, half = region.holds(row, column), region.box, NEAR
+    while around is not None:
+        near = (column - half, row - half, column + half, row + half)
+        box = intersect(around, near)
+        if box is None:
+            break
+        found = _part_at(region.window(box), box, row, column, hole=not remove, around=around)
+        if found is None:
+            break
+        place, part, whole = found
+        if whole:
+            crop = region.window(place)
+            crop[part] = not remove
+            return region.patched(place, crop)
+        half *= 4
+    return region
+
+
+def _part_at(
+    mask: Mask, box: Box, row: int, column: int, *, hole: bool, around: Box | None = None
+) -> tuple[Box, Mask, bool] | None:
+    """Return the connected part of object, or the hole, that holds a pixel, in its box.
+
+    ``box`` is what is looked at, of the object's box ``around``: ``mask`` holds its pixels, or the
+    whole image's if both boxes are the same. The flag tells whether nothing goes on beyond it.
+    ``None`` where there is no part or hole.
+    """
+    if not (box[0] <= column < box[2] and box[1] <= row < box[3]):
         return None
-    crop = cut(mask, found)
+    crop = cut(mask, box) if around is None else mask
     flags = (4 if hole else 8) | cv2.FLOODFILL_FIXED_RANGE
     part = crop.astype(np.uint8)
-    seed = (column - found[0], row - found[1])
+    seed = (column - box[0], row - box[1])
     _, _, _, (left, top, wide, high) = cv2.floodFill(part, None, seed, 2, flags=flags)
-    # The object's box is tight: background that reaches its edge goes on around the object.
-    reaches = left == 0 or top == 0 or left + wide == crop.shape[1] or top + high == crop.shape[0]
-    if hole and reaches:
-        return None
-    x0, y0 = left + found[0], top + found[1]
-    return (x0, y0, x0 + wide, y0 + high), cut(part, (left, top, left + wide, top + high)) == 2
+    place = (left + box[0], top + box[1], left + box[0] + wide, top + box[1] + high)
+    whole = True
+    for side, edge, end in zip(place, box, around or box, strict=True):
+        # The object's box is tight: background that reaches its edge goes on around the object.
+        if side == edge == end and hole:
+            return None
+        whole = whole and (side != edge or side == end)
+    return place, cut(part, within(place, box)) == 2, whole
 
 
-def fill_holes(mask: Mask, largest: int | None = None) -> Mask:
+def fill_holes(mask: Drawn, largest: int | None = None) -> Drawn:
     """Return the mask with its holes filled, those of more than ``largest`` pixels not."""
+    if isinstance(mask, Region):
+        crop = mask.crop()
+        return mask if mask.box is None else mask.patched(mask.box, crop | _holes(crop, largest))
+    out = mask.copy()
     found = box_of(mask)
-    if found is None:
-        return mask.copy()
-    part = cut(mask, found)
+    if found is not None:
+        cut(out, found)[_holes(cut(mask, found), largest)] = True
+    return out
+
+
+def _holes(part: Mask, largest: int | None) -> Mask:
+    """Return the holes of an object in its box, ``part``."""
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(
         (~part).astype(np.uint8), connectivity=4
     )
@@ -204,17 +244,14 @@ def fill_holes(mask: Mask, largest: int | None = None) -> Mask:
         # The object's box is tight: background that reaches its edge goes on around the object.
         reaches = left == 0 or top == 0 or left + wide == part.shape[1] or top + high == len(part)
         filled[number] = not reaches and (largest is None or area <= largest)
-    out = mask.copy()
-    cut(out, found)[filled[labels]] = True
-    return out
+    return cast("Mask", filled[labels])
 
 
-def _pixel(mask: Mask, x: float, y: float) -> tuple[int, int]:
+def _pixel(shape: tuple[int, int], x: float, y: float) -> tuple[int, int]:
     row, column = Click(x, y).pixel
-    if not (0 <= row < mask.shape[0] and 0 <= column < mask.shape[1]):
+    if not (0 <= row < shape[0] and 0 <= column < shape[1]):
         raise ValueError(
-            f"the point ({x:g}, {y:g}) lies outside the image of "
-            f"{mask.shape[1]} x {mask.shape[0]} pixels"
+            f"the point ({x:g}, {y:g}) lies outside the image of {shape[1]} x {shape[0]} pixels"
         )
     return row, column
 
@@ -261,7 +298,14 @@ def scribble_clicks(
     count = min(SCRIBBLE_CLICKS, max(1, round(length / gap)), len(inside))
     chosen = inside[((np.arange(count) + 0.5) * len(inside) / count).astype(np.intp)]
     # A hundredth of a pixel is plenty, and keeps the log readable.
-    return tuple(Click(round(float(xs[i]), 2), round(float(ys[i]), 2), positive) for i in chosen)
+    return tuple(
+        Click(
+            min(round(float(xs[i]), 2), round(limit_x - 0.01, 2)),
+            min(round(float(ys[i]), 2), round(limit_y - 0.01, 2)),
+            positive,
+        )
+        for i in chosen
+    )
 
 
 # How it is drawn
@@ -340,21 +384,37 @@ STRIP = 1 << 22
 """Pixels that are drawn at once."""
 
 
-def _drawn(mask: Mask, shape: _Spans | _Crossings, *, erase: bool) -> Mask:
+def _drawn(mask: Drawn, shape: _Spans | _Crossings, *, erase: bool) -> Drawn:
+    if isinstance(mask, Region):
+        region: Region = mask
+        for strip in _strips(shape, region.shape, SIDE):
+            crop = region.window(strip)
+            crop[_covered(shape, strip)] = not erase
+            region = region.patched(strip, crop)
+        return region
     out = mask.copy()
-    box = shape.box()
-    if box is None:
-        return out
-    height, width = mask.shape
-    x0, y0 = max(0, box[0]), max(0, box[1])
-    x1, y1 = min(width, box[2]), min(height, box[3])
-    if x0 >= x1 or y0 >= y1:
-        return out
-    rows = max(1, STRIP // (x1 - x0))
-    for top in range(y0, y1, rows):
-        strip = (x0, top, x1, min(y1, top + rows))
-        change = np.zeros((strip[3] - top, x1 - x0 + 1), np.int32)
-        shape.mark(change, strip)
-        covered = np.cumsum(change[:, :-1], axis=1, dtype=np.int32) != 0
-        cut(out, strip)[covered] = not erase
+    for strip in _strips(shape, (mask.shape[0], mask.shape[1])):
+        cut(out, strip)[_covered(shape, strip)] = not erase
     return out
+
+
+def _strips(
+    shape: _Spans | _Crossings, limits: tuple[int, int], multiple: int = 1
+) -> Iterator[Box]:
+    """Yield strips of the shape's box within an image; they end at multiples of so many rows."""
+    box = shape.box()
+    common = None if box is None else intersect(box, (0, 0, limits[1], limits[0]))
+    if common is None:
+        return
+    x0, y0, x1, y1 = common
+    rows = max(multiple, STRIP // (x1 - x0) // multiple * multiple)
+    while y0 < y1:
+        stop = min(y1, (y0 // multiple) * multiple + rows)
+        yield x0, y0, x1, stop
+        y0 = stop
+
+
+def _covered(shape: _Spans | _Crossings, strip: Box) -> Mask:
+    change = np.zeros((strip[3] - strip[1], strip[2] - strip[0] + 1), np.int32)
+    shape.mark(change, strip)
+    return cast("Mask", np.cumsum(change[:, :-1], axis=1, dtype=np.int32) != 0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from iseg_widget.masks import Box, Mask
 from iseg_widget.protocol import SoftMask, StoredMask
+from iseg_widget.regions import Region
 from iseg_widget.views import Layers, cut, whole
 
 LEVELS = 254
@@ -44,10 +45,22 @@ class Thresholded:
 
     def mask(self, threshold: float) -> Mask:
         """Return the ``(H, W)`` bool mask at another threshold."""
-        mask = self.packed.unpack()
-        probability = self.soft.render()
-        free = mask == (probability > self.threshold)
-        return np.where(free, probability > threshold, mask)
+        return self.region(threshold).mask()
+
+    def region(self, threshold: float) -> Region:
+        """Return the mask at another threshold; only where the probability is not 0 is looked."""
+        region = Region.stored(self.packed)
+        soft = self.soft
+        box = soft.support() if isinstance(soft, Layers) else whole(region.shape)
+        if box is None:
+            return region
+        if isinstance(soft, Layers):
+            before, after = (soft.exceeds(value, box) for value in (self.threshold, threshold))
+        else:
+            probability = soft.render(box)
+            before, after = probability > self.threshold, probability > threshold
+        mask = region.window(box)
+        return region.patched(box, np.where(mask == before, after, mask))
 
     def picture(self, longest: int) -> SoftPicture:
         """Return the probability for a page, its longer side at most ``longest`` values."""

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from iseg_widget.actions import Action
 from iseg_widget.boxes import answer_box
 from iseg_widget.clicks import Click
-from iseg_widget.masks import Box, Mask, PackedMask
+from iseg_widget.masks import Box, Mask
 from iseg_widget.protocol import Method, State, Step
+from iseg_widget.regions import Region
 from iseg_widget.thresholds import Thresholded
+from iseg_widget.views import whole
 
 DEFAULT_THRESHOLD = 0.5
 """Of methods whose options name none."""
@@ -33,7 +35,8 @@ EVERY = 16
 class Entry:
     """One step: what the user did, and what came of it.
 
-    ``state`` is ``None`` when it was let go of; timelines share entries, so for all of them.
+    ``state`` is ``None`` when it was let go of, or when nobody asked for it yet, as after an edit;
+    timelines share entries, so for all of them.
     """
 
     action: Action
@@ -49,23 +52,33 @@ class Entry:
 Timeline = tuple[Entry, ...]
 
 
-def mask_of(timeline: Timeline, initial: PackedMask | None, shape: tuple[int, int]) -> Mask:
+def mask_of(timeline: Timeline, initial: Region | None, shape: tuple[int, int]) -> Mask:
     """Return the mask at the end of a timeline: the initial one, or nothing, before any step."""
     if timeline:
         return timeline[-1].step.mask
     return np.zeros(shape, bool) if initial is None else initial.unpack()
 
 
-def carried(action: Action, was: Mask, now: Mask) -> Action:
+def region_of(timeline: Timeline, initial: Region | None, shape: tuple[int, int]) -> Region:
+    """Return the mask at the end of a timeline, cut to its box."""
+    if timeline:
+        return Region.stored(timeline[-1].step.packed)
+    return Region(shape) if initial is None else initial
+
+
+def carried(action: Action, was: Region, now: Region) -> Action:
     """Return an edit that changes the same pixels of another mask: those that ``was`` lacked.
 
     ``was`` is the mask that the user edited, ``now`` the one there is instead. Any other action
     stays as it is.
     """
-    if action.edited is None:
+    if action.edited is None or was == now:
         return action
-    edited = action.edited.unpack()
-    return replace(action, edited=PackedMask.pack(np.where(edited ^ was, edited, now)))
+    box = action.edited.changed(was)
+    if box is None:
+        return replace(action, edited=now)
+    edited, before, there = (mask.window(box) for mask in (action.edited, was, now))
+    return replace(action, edited=now.patched(box, np.where(edited ^ before, edited, there)))
 
 
 def usual_threshold(method: Method) -> float:
@@ -105,26 +118,28 @@ class Scene:
     method: Method
     image: NDArray[np.uint8]
     start: State
-    initial: PackedMask | None
+    initial: Region | None
     trace: bool
 
     def answer(self, timeline: Timeline, action: Action) -> Entry:
         """Return the step that an action leads to at the end of a timeline.
 
+        A mask that no network is asked for is the user's; the method takes it when it is next
+        asked, the last of several.
+
         Raises
         ------
         ValueError: a threshold, and no network has been asked yet.
         """
-        before = self.state_after(timeline)
         if action.edited is not None:
-            state, step = self.method.edit(before, action.edited.unpack())
-        elif action.threshold is not None:
+            return Entry(action, None, Step((), Certain(action.edited), action.edited))
+        if action.threshold is not None:
             known = thresholded(timeline, usual_threshold(self.method))
             if known is None:
                 raise ValueError("there is no probability to put a threshold on: click first")
-            state, step = self.method.edit(before, known.mask(action.threshold))
-            step = replace(step, soft=known.soft)
-        elif action.box is not None:
+            return Entry(action, None, Step((), known.soft, known.region(action.threshold)))
+        before = self.state_after(timeline)
+        if action.box is not None:
             shape = (self.image.shape[0], self.image.shape[1])
             previous = mask_of(timeline, self.initial, shape)
             state, step = answer_box(
@@ -146,20 +161,44 @@ class Scene:
         while known and timeline[known - 1].state is None:
             known -= 1
         for place in range(known, len(timeline)):
-            again = self.answer(timeline[:place], timeline[place].action)
-            timeline[place].state = again.state
+            entry, following = timeline[place], timeline[place + 1 : place + 2]
+            if not entry.action.by_hand:
+                entry.state = self.answer(timeline[:place], entry.action).state
+            elif not (following and following[0].action.by_hand):
+                # Of masks in a row the last is all that the method gets to know.
+                states = (earlier.state for earlier in reversed(timeline[:place]))
+                before = next((state for state in states if state is not None), self.start)
+                entry.state = self.method.edit(before, entry.step.mask)[0]
         return timeline[-1].state if timeline else self.start
 
     def forget(self, timeline: Timeline) -> None:
         """Let old steps go of what can be computed again; traced steps keep everything."""
+        asked = [place for place, entry in enumerate(timeline) if not entry.action.by_hand]
+        kept = {place // EVERY: place for place in asked}
         for place in range(len(timeline) - RECENT):
             entry = timeline[place]
-            if place % EVERY == EVERY - 1 or entry.state is None or entry.step.trace:
+            if kept.get(place // EVERY) == place or entry.step.trace:
                 continue
             entry.state = None
-            if not isinstance(entry.step.soft, _Forgotten):
+            if not isinstance(entry.step.soft, (_Forgotten, Certain)):
                 soft = _Forgotten(entry.step.soft.shape, self, timeline[:place], entry.action)
                 entry.step = replace(entry.step, soft=soft)
+
+
+@dataclass(frozen=True, eq=False)
+class Certain:
+    """Probability of a mask that the user drew, 0 or 1: see :class:`.protocol.SoftMask`."""
+
+    region: Region
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(H, W)`` of the image."""
+        return self.region.shape
+
+    def render(self, box: Box | None = None) -> NDArray[np.float32]:
+        """Return the mask as numbers."""
+        return self.region.window(box or whole(self.shape)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)

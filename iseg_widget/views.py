@@ -276,6 +276,20 @@ class Layers:
             cut(out, inside)[...] = patch.exceeds(cutoff, common)
         return out
 
+    def support(self) -> Box | None:
+        """Return a box outside which the probability is 0; ``None`` when it is 0 everywhere."""
+        boxes = [patch.box for patch in self.patches]
+        if self.base is not None:
+            rows = np.flatnonzero(self.base.any(axis=1))
+            if len(rows):
+                bytes_ = np.flatnonzero(self.base[rows[0] : rows[-1] + 1].any(axis=0))
+                end = min(self.shape[1], 8 * (int(bytes_[-1]) + 1))
+                boxes.append((8 * int(bytes_[0]), int(rows[0]), end, int(rows[-1]) + 1))
+        found: Box | None = None
+        for box in boxes:
+            found = box if found is None else hull(found, box)
+        return found
+
     def _base(self, window: Box, shape: tuple[int, int] | None) -> NDArray[Any]:
         """Values under all patches: the base mask, or zeros."""
         x0, y0, x1, y1 = window

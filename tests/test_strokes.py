@@ -15,7 +15,6 @@ from iseg_widget.strokes import (
     brush,
     fill,
     fill_holes,
-    hole_at,
     polygon,
     scribble_clicks,
 )
@@ -150,7 +149,6 @@ class TestFill:
     def test_background_around_the_object_is_no_hole(self):
         for x, y in ((0, 0), (16, 16), (30, 22)):
             assert (fill(ring(), x, y) == ring()).all()
-            assert hole_at(ring(), x, y) is None
 
     def test_what_a_corner_of_the_picture_closes_is_no_hole(self):
         mask = np.zeros(SHAPE, bool)

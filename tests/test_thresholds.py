@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from iseg_widget.actions import LOG_VERSION
@@ -191,3 +193,28 @@ class TestPicture:
         soft = mask_layers(np.zeros(SHAPE, bool))
         picture = Thresholded(soft, PackedMask.pack(np.zeros(SHAPE, bool)), 0.5).picture(100)
         assert picture.values.tolist() == [[0]]
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(0.05, 0.95),
+    st.floats(0.05, 0.95),
+    st.sampled_from(["patches", "patches on a mask", "a mask", "nothing"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_only_where_a_network_looked_is_anything_computed(seed, before, after, kind):
+    """The mask in the box of the probability is what it is for the whole image."""
+    random = np.random.default_rng(seed)
+    drawn = np.zeros(SHAPE, bool)
+    x, y = random.integers(0, 50), random.integers(0, 30)
+    drawn[y : y + 8, x : x + 9] = True
+    soft = mask_layers(drawn) if kind in ("patches on a mask", "a mask") else Layers(SHAPE)
+    if kind.startswith("patches"):
+        for _ in range(2):
+            left, top = int(random.integers(0, 40)), int(random.integers(0, 25))
+            values = random.normal(0, 2, (6, 7)).astype(np.float16)
+            soft = soft.pasted(Patch((left, top, left + 20, top + 15), values))
+    mask = soft.exceeds(before) ^ (random.random(SHAPE) < 0.05)
+    found = Thresholded(soft, PackedMask.pack(mask), before).mask(after)
+    free = mask == soft.exceeds(before)
+    np.testing.assert_array_equal(found, np.where(free, soft.exceeds(after), mask))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from iseg_widget.clicks import Click
+from iseg_widget.protocol import Step
 from iseg_widget.session import Session, replay
 from iseg_widget.timeline import EVERY, RECENT
 from tests.widget.fakes import Disks
@@ -91,3 +96,62 @@ def test_a_copy_goes_its_own_way(session: Session) -> None:
     other.click(3, 3)
     assert np.array_equal(session.mask, mask)
     assert session.undo()
+
+
+class Counting(Disks):
+    """Notes the masks that it is handed."""
+
+    def edit(self, state: Any, mask: NDArray[np.bool_]) -> tuple[Any, Step]:
+        self.edits = [*getattr(self, "edits", []), mask]
+        return super().edit(state, mask)
+
+
+def test_the_method_gets_the_last_of_several_edits_when_it_is_next_asked() -> None:
+    method = Counting()
+    session = Session(method, IMAGE)
+    session.click(10, 10)
+    drawn = [np.arange(60) > place + np.zeros((40, 1)) for place in (50, 40, 30)]
+    for mask in drawn:
+        step = session.edit(mask)
+        assert np.array_equal(step.mask, mask)
+        assert np.array_equal(step.probability, mask)
+        assert (step.clicks, step.seconds) == ((), 0.0)
+    assert not hasattr(method, "edits")
+    answer = session.click(20, 20).mask
+    assert len(method.edits) == 1
+    assert np.array_equal(method.edits[0], drawn[-1])
+    fresh = Disks()
+    state, _ = fresh.step(fresh.start(IMAGE), [Click(10, 10)])
+    for mask in drawn:
+        state, _ = fresh.edit(state, mask)
+    assert np.array_equal(answer, fresh.step(state, [Click(20, 20)])[1].mask)
+
+
+@pytest.mark.parametrize("back", [1, 4, RECENT + 2, 3 * EVERY])
+def test_clicks_and_edits_in_turn_come_back_after_going_far_back(back: int) -> None:
+    def worked(count: int) -> Session:
+        session = Session(Disks(), IMAGE)
+        for number in range(count):
+            if number % 2:
+                session.edit(session.mask | (np.arange(60) > 59 - number % 7))
+            else:
+                session.click(number % 60, (7 * number) % 40)
+        return session
+
+    session, other = worked(COUNT), worked(COUNT - back)
+    for _ in range(back):
+        assert session.undo()
+    assert np.array_equal(session.click(30, 20).mask, other.click(30, 20).mask)
+
+
+def test_of_clicks_and_edits_in_turn_some_old_states_are_kept() -> None:
+    method = Disks()
+    session = Session(method, IMAGE)
+    for number in range(4 * EVERY):
+        if number % 2:
+            session.edit(session.mask)
+        else:
+            session.click(number % 60, (7 * number) % 40)
+    steps = method.steps
+    assert session.steps[2 * EVERY].probability.shape == (40, 60)
+    assert method.steps - steps <= EVERY  # not from the beginning

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from iseg_widget.annotation import file
 from iseg_widget.annotation.history import History
 from iseg_widget.annotation.objects import ObjectBoard
-from iseg_widget.annotation.state import placed
+from iseg_widget.annotation.state import ObjectState, placed
 from iseg_widget.clicks import Click
 from iseg_widget.export import LabelledImage, class_names, write_file
 from iseg_widget.export.labelled import DEFAULT_LABEL
@@ -105,19 +105,20 @@ class Annotation(ObjectBoard):
             self._history.commit(name, objects=objects)
         return outcome
 
-    def edit(self, mask: ArrayLike, object_id: int | None = None) -> None:
+    def edit(self, mask: ArrayLike | Region, object_id: int | None = None) -> None:
         """Give an object (default: the active one) a mask that the user drew.
 
         It needs no method: the session takes the mask as an edit when it is next asked. Of several
         edits in between it sees the last; each can be undone here.
         """
         state = self._unlocked(object_id)
-        self._reshape("edit", state, Region.of(as_mask(mask, self.shape)))
+        drawn = mask if isinstance(mask, Region) else Region.of(as_mask(mask, self.shape))
+        self._reshape("edit", state, drawn)
 
     def reset(self, object_id: int | None = None) -> None:
         """Take an object (default: the active one) back to its beginning, without any click."""
         state = self._unlocked(object_id)
-        if state.region == (state.initial or Region(self.shape)) and not state.log()["actions"]:
+        if state.region == (state.initial or Region(self.shape)) and not state.logged:
             return
         begun = replace(state, session=None, saved=None, ahead=False)
         first = Region(self.shape) if state.initial is None else state.initial
@@ -130,22 +131,45 @@ class Annotation(ObjectBoard):
     def use_method(self, method: Method, object_id: int | None = None) -> None:
         """Replay an object's history with another method, which answers its clicks from now on.
 
-        It is no command as long as there is nothing to replay.
+        Edits change the pixels that they changed under the former method; where that is not there
+        any more (in a file of another computer's), they are taken whole. It is no command as long
+        as there is nothing to replay.
         """
         state = self._unlocked(object_id)
-        log = state.log()
-        if not log["actions"]:
+        if not state.logged:
             new = replace(state, method=method, session=None, saved=None)
             objects = tuple(new if other is state else other for other in self._now.objects)
             self._history.amend(objects=objects)
             return
-        session = replay(method, self._image, log, truth=state.truth, ignore=state.ignore)
+        session = self._replayed(state, method)
         answered = session.region
         new = replace(
             state, method=method, session=session, saved=None, region=answered, ahead=False
         )
         objects = placed(self._now.objects, new, answered, self.rule)
         self._history.commit("method", objects=objects)
+
+    def judge(self, truth: ArrayLike | None, ignore: ArrayLike | None = None) -> None:
+        """Compare the steps of the first object from now on with a ground truth ``(H, W)``.
+
+        Its IoU leaves out ``ignore``. It is no command, and nothing without objects.
+        """
+        if truth is None or not self._now.objects:
+            return
+        state = min(self._now.objects, key=lambda one: one.id)
+        new = replace(
+            state,
+            truth=as_mask(truth, self.shape, "truth"),
+            ignore=None if ignore is None else as_mask(ignore, self.shape, "ignore"),
+        )
+        objects = tuple(new if other is state else other for other in self._now.objects)
+        self._history.amend(objects=objects)
+
+    def _replayed(self, state: ObjectState, method: Method) -> Session:
+        if state.session is not None:
+            return self._realised(state).with_method(method)
+        log = state.log()
+        return replay(method, self._image, log, truth=state.truth, ignore=state.ignore)
 
     # Files
 
@@ -154,25 +178,29 @@ class Annotation(ObjectBoard):
         """Whether there is something that :meth:`save` has not written, or that was not loaded."""
         return self._now.revision != self._saved_revision
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, history: bool = False) -> Path:
         """Write the annotation as one JSON file; a crash leaves the old file or the new one.
 
         It holds the image's name, shape and SHA-256 of its pixels, labels, objects with their masks
         and the logs of their sessions, methods with options and a fingerprint of the weights, and
-        versions. The history of commands is not kept.
+        versions. With ``history`` also the commands that can be undone and redone, as far as they
+        are not too many (:mod:`iseg_widget.annotation.past`).
         """
-        return self.saving()(path)
+        return self.saving(history=history)(path)
 
-    def saving(self) -> Callable[[str | os.PathLike[str]], Path]:
-        """Return what :meth:`save` would do now, to be called later and on any thread.
+    def saving(self, *, history: bool = False) -> Callable[[str | os.PathLike[str]], Path]:
+        """Return what :meth:`save` would do now, to be called later and on one thread at a time.
 
         It takes no time; what is changed meanwhile does not get into the file.
         """
         now, next_id = self._now, self._next_id
+        done, undone = tuple(self._history.done), tuple(self._history.undone)
 
         def write(path: str | os.PathLike[str]) -> Path:
-            content = file.Stored(self.file_name, self.shape, self._fingerprint(), now, next_id)
-            written = write_file(path, file.to_bytes(content, self._describe))
+            about = self.file_name, self.shape, self._fingerprint(), now, next_id
+            content = file.Stored(*about, done, undone)
+            past = self._past if history else None
+            written = write_file(path, file.to_bytes(content, self._describe, past))
             self._saved_revision = now.revision
             return written
 
@@ -230,6 +258,8 @@ class Annotation(ObjectBoard):
             )
         made._methods, made._next_id = known, stored.next_id
         made._history = History(stored.snapshot.declaring(labels or {}))
+        made._history.done += stored.done
+        made._history.undone += stored.undone
         return made
 
     def to_labelled(self, file_name: str | None = None) -> LabelledImage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.annotation.history import History
+from iseg_widget.annotation.past import PastWriter
 from iseg_widget.annotation.state import (
     AnnotatedObject,
     ObjectState,
@@ -26,9 +27,10 @@ from iseg_widget.clicks import Click
 from iseg_widget.export.labelled import DEFAULT_LABEL
 from iseg_widget.images import RGB, read_image
 from iseg_widget.masks import Box
+from iseg_widget.pieces import finished
 from iseg_widget.protocol import Method
 from iseg_widget.regions import Region
-from iseg_widget.session import Session, replay
+from iseg_widget.session import Session, replay_in_steps
 from iseg_widget.views import intersect, whole
 
 
@@ -66,6 +68,7 @@ class Board:
         self._blank: dict[int, Session] = {}
         self._described: dict[int, tuple[Method, dict[str, Any]]] = {}
         self._sha256 = sha256
+        self._past = PastWriter()
 
     # What is there
 
@@ -122,6 +125,18 @@ class Board:
         """Whether an object's session would have to be replayed from a file's log to be there."""
         state = self._state(object_id)
         return state.session is None and state.saved is not None
+
+    def replaying(self, object_id: int | None = None) -> Generator[None, None, None]:
+        """Make an object's session, replayed from a file's log if need be; yields after every step.
+
+        Nothing happens at the end if the object has changed meanwhile. ``ValueError`` when no
+        method is there for it.
+        """
+        state = self._state(object_id)
+        if state.session is None:
+            session = yield from self._beginning(state)
+            if any(other is state for other in self._now.objects):
+                self._realise(state, session)
 
     def object_at(self, x: float, y: float) -> int | None:
         """Return the topmost visible object at ``(x, y)`` pixels; ``None`` where there is none."""
@@ -272,16 +287,21 @@ class Board:
         """Return an object's session, made if need be, with the object's mask."""
         if state.session is not None and not state.ahead:
             return state.session
-        session = self._begun(state) if state.session is None else state.session.copy()
+        if state.session is None:
+            return self._realise(state, finished(self._beginning(state)))
+        return self._realise(state, state.session.copy())
+
+    def _realise(self, state: ObjectState, session: Session) -> Session:
+        """Give an object its session, which takes the object's mask."""
         if session.region != state.region:
-            session.edit(state.region.mask())
+            session.edit(state.region)
         new = replace(state, session=session, saved=None, ahead=False)
         self._history.amend(
             objects=tuple(new if other is state else other for other in self._now.objects)
         )
         return session
 
-    def _begun(self, state: ObjectState) -> Session:
+    def _beginning(self, state: ObjectState) -> Generator[None, None, Session]:
         made_by = None if state.saved is None else state.saved["method"]
         named = None if made_by is None else self._methods.get(made_by["name"])
         if named is None and self.stand_in:
@@ -296,7 +316,8 @@ class Board:
         truth, ignore = state.truth, state.ignore
         if state.saved is not None:
             log = state.saved["log"]
-            return replay(method, self._image, log, truth=truth, ignore=ignore)
+            steps = replay_in_steps(method, self._image, log, truth=truth, ignore=ignore)
+            return (yield from steps)
         if state.initial is not None or state.truth is not None:
             initial = None if state.initial is None else state.initial.mask()
             return Session(method, self._image, initial, truth, ignore=ignore)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import iseg_widget
 from iseg_widget.actions import Action, check_log_version
+from iseg_widget.annotation.past import Commands, PastWriter, read_past
 from iseg_widget.annotation.state import (
     ObjectState,
     Snapshot,
@@ -36,13 +37,18 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Stored:
-    """What a file holds: the image's name, shape and fingerprint, the objects, the next id."""
+    """What a file holds: the image's name, shape and fingerprint, the objects, the next id.
+
+    ``done`` and ``undone`` are the commands before and after, if it holds any.
+    """
 
     file_name: str
     shape: tuple[int, int]
     sha256: str
     snapshot: Snapshot
     next_id: int
+    done: Commands = ()
+    undone: Commands = ()
 
 
 def image_sha256(image: RGB) -> str:
@@ -56,8 +62,15 @@ def described(method: Method) -> dict[str, Any]:
     return {"name": method.name, "options": options, "weights": weights_fingerprint(method)}
 
 
-def to_bytes(content: Stored, describe: Callable[[Method], Mapping[str, Any]]) -> bytes:
-    """Return the file's content; ``describe`` is :func:`described` or remembers what it said."""
+def to_bytes(
+    content: Stored,
+    describe: Callable[[Method], Mapping[str, Any]],
+    past: PastWriter | None = None,
+) -> bytes:
+    """Return the file's content; ``describe`` is :func:`described` or remembers what it said.
+
+    With ``past`` the history of commands is in it.
+    """
     snapshot = content.snapshot
     data = {
         "format": FORMAT,
@@ -75,23 +88,24 @@ def to_bytes(content: Stored, describe: Callable[[Method], Mapping[str, Any]]) -
         "next_id": content.next_id,
         "objects": [_object(state, describe) for state in snapshot.objects],
     }
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    if past is not None:
+        history = past.to_text(content.done, content.undone, lambda s: _method(s, describe))
+        text = f'{text[:-1]},"history":{history}}}'
+    return text.encode()
+
+
+def _method(state: ObjectState, describe: Callable[[Method], Mapping[str, Any]]) -> Any:
+    if state.session is not None:
+        return describe(state.session.method)
+    return None if state.saved is None else state.saved["method"]
 
 
 def _object(state: ObjectState, describe: Callable[[Method], Mapping[str, Any]]) -> dict[str, Any]:
-    if state.session is not None:
-        method: Any = describe(state.session.method)
-    else:
-        method = None if state.saved is None else state.saved["method"]
     return {
-        "id": state.id,
-        "label": state.label,
-        "name": state.name,
-        "colour": state.colour,
-        "visible": state.visible,
-        "locked": state.locked,
+        **state.attributes(),
         "mask": state.region.rle(),
-        "method": method,
+        "method": _method(state, describe),
         "log": state.log(),
     }
 
@@ -141,18 +155,46 @@ def read(path: str | os.PathLike[str]) -> Stored:
 def _stored(data: Mapping[str, Any]) -> Stored:
     image = data["image"]
     shape = (_integer(image["height"]), _integer(image["width"]))
+    next_id = _integer(data["next_id"])
+    made: dict[int, ObjectState] = {}
+    snapshot = _snapshot(data, shape, next_id, made)
+    done: list[tuple[str, Snapshot]] = []
+    undone: list[tuple[str, Snapshot]] = []
+    if data.get("history") is not None:
+        done, undone = read_past(
+            data["history"], lambda entry: _snapshot(entry, shape, next_id, made)
+        )
+        # Each has a revision of its own, none of them that of the present.
+        done = [(name, replace(one, revision=-1 - n)) for n, (name, one) in enumerate(done)]
+        undone = [
+            (name, replace(one, revision=-1 - len(done) - n))
+            for n, (name, one) in enumerate(undone)
+        ]
+    name, sha256 = str(image["file_name"]), str(image["sha256"])
+    return Stored(name, shape, sha256, snapshot, next_id, done, undone)
+
+
+def _snapshot(
+    data: Mapping[str, Any], shape: tuple[int, int], next_id: int, made: dict[int, ObjectState]
+) -> Snapshot:
+    """Read objects, labels, rule and what is active; ``made`` has the objects read before."""
     labels = tuple((check_label(x["name"]), check_colour(x["colour"])) for x in data["labels"])
     names = [name for name, _ in labels]
     objects = []
     for number, entry in enumerate(data["objects"]):
         try:
-            objects.append(_state(entry, shape, names))
+            if id(entry) not in made:
+                made[id(entry)] = _state(entry, shape)
+            objects.append(made[id(entry)])
         except KeyError as error:
             raise ValueError(f"object {number} lacks {error.args[0]!r}") from error
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"object {number}: {error}") from error
+    for number, state in enumerate(objects):
+        if state.label not in names:
+            raise ValueError(f"object {number}: its label {state.label!r} is not among {names}")
     ids = [state.id for state in objects]
-    active, next_id = data["active"], _integer(data["next_id"])
+    active = data["active"]
     if not names or len(set(names)) != len(names) or len(set(ids)) != len(ids):
         raise ValueError(f"labels and ids must differ, got {names} and {ids}")
     if any(not 0 < number < next_id for number in ids) or active not in (None, *ids):
@@ -161,18 +203,15 @@ def _stored(data: Mapping[str, Any]) -> Stored:
     shown = zip(seen(objects), objects, strict=True)
     if rule == "exclusive" and any(region is not state.region for region, state in shown):
         raise ValueError("its objects overlap, against its rule 'exclusive'")
-    snapshot = Snapshot(tuple(objects), labels, rule, active)
-    return Stored(str(image["file_name"]), shape, str(image["sha256"]), snapshot, next_id)
+    return Snapshot(tuple(objects), labels, rule, active)
 
 
-def _state(entry: Mapping[str, Any], shape: tuple[int, int], labels: Sequence[str]) -> ObjectState:
+def _state(entry: Mapping[str, Any], shape: tuple[int, int]) -> ObjectState:
     log, method = entry["log"], entry["method"]
     initial = _check_log(log, shape)
     if method is not None:
         method = {key: method[key] for key in ("name", "options", "weights")}
     colour = entry["colour"]
-    if entry["label"] not in labels:
-        raise ValueError(f"its label {entry['label']!r} is not among {list(labels)}")
     for key in ("visible", "locked"):
         if not isinstance(entry[key], bool):
             raise TypeError(f"{key!r} must be true or false, got {entry[key]!r}")

@@ -85,6 +85,43 @@ class ObjectState:
         actions = [] if self.saved is None else self.saved["log"]["actions"]
         return tuple(Click.from_dict(c) for action in actions for c in action.get("clicks", ()))
 
+    @property
+    def logged(self) -> bool:
+        """Whether :meth:`log` holds any action; it is not made for that."""
+        if self.ahead:
+            return True
+        if self.session is not None:
+            return bool(self.session.actions)
+        return self.saved is not None and bool(self.saved["log"]["actions"])
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what a file holds of it beside mask, method and log."""
+        names = ("id", "label", "name", "colour", "visible", "locked")
+        return {name: getattr(self, name) for name in names}
+
+    def acts(self) -> tuple[Any, ...]:
+        """Return the actions of :meth:`log` as they are kept: nothing is encoded for that.
+
+        They are actions, mappings from a file, and the mask as a region where it is ahead.
+        """
+        if self.session is not None:
+            acts: tuple[Any, ...] = self.session.actions
+        else:
+            acts = () if self.saved is None else tuple(self.saved["log"]["actions"])
+        return (*acts, self.region) if self.ahead else acts
+
+    def frame(self) -> dict[str, Any]:
+        """Return :meth:`log` without the actions; ``initial_mask`` is a region."""
+        height, width = self.region.shape
+        if self.session is not None:
+            initial = self.session.initial
+            method: str | None = self.session.method.name
+        else:
+            method = None if self.saved is None else self.saved["log"]["method"]
+            initial = self.initial
+        size = {"width": width, "height": height}
+        return {"version": LOG_VERSION, "method": method, "image": size, "initial_mask": initial}
+
     def log(self) -> dict[str, Any]:
         """Return what :meth:`iseg_widget.session.Session.log` returns; ends in the mask."""
         if self.session is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from iseg_widget.masks import PackedMask, box_of, iou
 from iseg_widget.methods.option_fields import OptionField, check_options, option_fields
 from iseg_widget.methods.registry import list_methods, method_title, options_class
+from iseg_widget.pieces import ended, finished
 from iseg_widget.protocol import Method
 from iseg_widget.provenance import changed_options, plain_options
 from iseg_widget.session import Session
@@ -191,22 +192,42 @@ class Replays:
     def __init__(self) -> None:
         # The method is kept with it: its network's number cannot go to another.
         self._kept: OrderedDict[str, tuple[Method, PackedMask]] = OrderedDict()
+        self._begun: tuple[str, Generator[None, None, Session]] | None = None
 
     def remember(self, session: Session) -> None:
         """Keep the mask that a session has now."""
         self._keep(_key(session, session.method), session.method, session.mask)
 
-    def mask(self, session: Session, method: Method) -> Mask:
-        """Return the ``(H, W)`` bool mask of the session's clicks and edits under a method."""
+    def mask(
+        self, session: Session, method: Method, pause: Callable[[], None] | None = None
+    ) -> Mask:
+        """Return the ``(H, W)`` bool mask of the session's clicks and edits under a method.
+
+        ``pause`` is called after every step that is replayed. If it raises, the replay goes on with
+        the next call, if that is for the same.
+        """
         key = _key(session, method)
         known = self._kept.get(key)
         if known is not None:
             self._kept.move_to_end(key)
             return known[1].unpack()
         same = key == _key(session, session.method)
-        found = session.mask if same else session.with_method(method).mask
+        found = session.mask if same else self._replayed(key, session, method, pause)
         self._keep(key, method, found)
         return found
+
+    def _replayed(
+        self, key: str, session: Session, method: Method, pause: Callable[[], None] | None
+    ) -> Mask:
+        begun = self._begun
+        if begun is None or begun[0] != key:
+            begun = key, session.in_steps_with(method)
+        self._begun = begun
+        try:
+            return finished(begun[1], pause).mask
+        finally:
+            if ended(begun[1]):
+                self._begun = None
 
     def _keep(self, key: str, method: Method, mask: Mask) -> None:
         self._kept[key] = method, PackedMask.pack(np.ascontiguousarray(mask))

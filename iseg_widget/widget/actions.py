@@ -41,12 +41,15 @@ class Act:
 class Ask:
     """Look something up: changes nothing. ``answer`` gets the desk and the request's id.
 
+    ``patient``: it takes its time, so whatever changes something goes first, and it makes room
+    when :meth:`.desk.Desk.pause` is called between its pieces; it is then asked again.
     ``any_image``: the question is not about the image that the page shows.
     """
 
     answer: Callable[[Desk, str], messages.Reply]
     title: str = "That did not work"
     any_image: bool = False
+    patient: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,8 @@ def job_of(request: messages.Request) -> Job:
     action = _ROUTES[type(request)](request)
     shows = isinstance(action, (Show, Ask, Swap))
     joins = isinstance(action, NewClick)
-    return Job(action, request.id, joins=joins, drops=not shows, rev=request.rev)
+    patient = isinstance(action, Ask) and action.patient
+    return Job(action, request.id, joins=joins, drops=not shows, patient=patient, rev=request.rev)
 
 
 @route(messages.Hello)

@@ -70,25 +70,29 @@ def encode_overlay(region: Region, previous: Region | None = None) -> Overlay:
     height, width = region.shape
     grid = (width, height)
     nothing = (0, 0, 0, 0)
-    data = None if region.packed is None else region.packed.data
-    whole = Overlay(grid, region.box or nothing, is_patch=False, data=data)
     if previous is None:
-        return whole
+        return _whole(region)
     if region == previous:
         return Overlay(grid, nothing, is_patch=True, data=None)
-    if region.box is None or data is None:
-        return whole
+    if region.box is None:
+        return _whole(region)
     around = region.box if previous.box is None else hull(region.box, previous.box)
     pixels = (around[2] - around[0]) * (around[3] - around[1])
-    if pixels > WHOLE_PIXELS and len(data) <= WHOLE_BYTES:
-        return whole
+    if pixels > WHOLE_PIXELS and region.size <= WHOLE_BYTES and not region.related(previous):
+        return _whole(region)
     changed = region.changed(previous)
     if changed is None:
         return Overlay(grid, nothing, is_patch=True, data=None)
     patch = PackedMask.pack(np.ascontiguousarray(region.window(changed))).data
-    if len(patch) > len(data):
-        return whole
+    if len(patch) > region.size:
+        return _whole(region)
     return Overlay(grid, changed, is_patch=True, data=patch)
+
+
+def _whole(region: Region) -> Overlay:
+    height, width = region.shape
+    data = None if region.packed is None else region.packed.data
+    return Overlay((width, height), region.box or (0, 0, 0, 0), is_patch=False, data=data)
 
 
 def _shrink(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:

@@ -5,8 +5,9 @@ Everything here runs on the worker's thread.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 
 from iseg_widget.annotation import AnnotatedObject, Annotation
 from iseg_widget.clicks import Click, check_inside
+from iseg_widget.pieces import finished
 from iseg_widget.protocol import Method, Step
+from iseg_widget.regions import Region
 from iseg_widget.session import Session
 from iseg_widget.widget import messages
 from iseg_widget.widget.actions import (
@@ -34,7 +37,7 @@ from iseg_widget.widget.messages import Activity
 from iseg_widget.widget.pyramid import TILE, PicturePyramid, TileServer
 from iseg_widget.widget.screen import Screen, Shown
 from iseg_widget.widget.timing import Passage, TimingLog, now
-from iseg_widget.widget.worker import Job, Worker
+from iseg_widget.widget.worker import Job, Preempted, Worker
 
 if TYPE_CHECKING:
     from iseg_widget.widget.queue import Album
@@ -48,11 +51,11 @@ Mask = NDArray[np.bool_]
 class Published:
     """The state after a job, for the widget's traits; ``method`` is ``None`` until one is loaded.
 
-    ``clicks`` and ``mask`` are the active object's.
+    ``clicks`` and ``mask`` are the active object's; the mask is unpacked by those who look at it.
     """
 
     clicks: tuple[Click, ...]
-    mask: Mask
+    mask: Region
     objects: tuple[AnnotatedObject, ...]
     active: int | None
     labels: Mapping[str, str]
@@ -123,6 +126,7 @@ class Desk:
         self._inferences = 0
         self.timing = TimingLog()
         self._aids: dict[type[Any], Any] = {}
+        self._replaying: tuple[tuple[object, ...], Generator[None, None, None]] | None = None
         self._screen = Screen(annotation)
         self.opened = 0  # first revision of the image
         self.album: Album | None = None
@@ -144,13 +148,32 @@ class Desk:
             return None
         return annotation.session()
 
+    def replayed_session(self) -> Session | None:
+        """Return :attr:`session`, replayed from a file's log if need be, for a patient answer."""
+        annotation = self.annotation
+        if annotation.method is not None and annotation.active is not None:
+            what = annotation, annotation.active, annotation.region_of(annotation.active)
+            if annotation.needs_replay():
+                begun = self._replaying
+                if begun is None or any(a is not b for a, b in zip(begun[0], what, strict=True)):
+                    begun = self._replaying = what, annotation.replaying()
+                with contextlib.suppress(ValueError):  # its method is not there: none to show
+                    finished(begun[1], self.pause)
+                self._replaying = None
+        return self.session
+
     @property
     def mask(self) -> Mask:
         """``(H, W)`` bool: the active object's mask; empty when no object is active."""
+        return self.region.mask()
+
+    @property
+    def region(self) -> Region:
+        """The active object's mask, cut to its box."""
         annotation = self.annotation
         if annotation.active is None:
-            return np.zeros(annotation.shape, bool)
-        return annotation.mask_of(annotation.active)
+            return Region(annotation.shape)
+        return annotation.region_of(annotation.active)
 
     @property
     def clicks(self) -> tuple[Click, ...]:
@@ -175,6 +198,15 @@ class Desk:
             self._aids[make] = make()
         return cast("_T", self._aids[make])
 
+    @property
+    def rev(self) -> int:
+        """Revision of the state that the page has been sent."""
+        return self._screen.rev
+
+    def pause(self) -> None:
+        """Let others go first, if there are any; called between the pieces of a patient answer."""
+        self.worker.pause()
+
     # Jobs
 
     def run(self, jobs: Sequence[Job]) -> None:
@@ -191,6 +223,8 @@ class Desk:
             for job in left:
                 job.outcome.cancel()
             self._told(_ids(left))
+        except Preempted:
+            raise
         except Exception as error:
             _log.debug("request failed", exc_info=True)
             left = _open(jobs)
@@ -413,7 +447,7 @@ class Desk:
         self._publish_state(
             Published(
                 clicks=self.clicks,
-                mask=self.mask,
+                mask=self.region,
                 objects=annotation.objects,
                 active=annotation.active,
                 labels=annotation.labels,
@@ -452,7 +486,7 @@ class Desk:
             ),
             inferences=self._inferences,
             stats=messages.Stats(
-                seconds=None if step is None else step.seconds,
+                seconds=step.seconds if step is not None and step.clicks else None,
                 iou=None if step is None else step.iou,
                 area=next((e.area for e in entries if e.id == annotation.active), 0),
             ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ from iseg_widget.explanation.render import (
     smooth,
 )
 from iseg_widget.explanation.rows import ANSWER
+from iseg_widget.pieces import ended, finished
 from iseg_widget.protocol import Step
 from iseg_widget.session import Session
 from iseg_widget.views import whole
@@ -73,9 +74,18 @@ class Explainer:
     def __init__(self) -> None:
         # By the step's identity. The step is kept with it, so that no other can get its number.
         self._kept: OrderedDict[int, tuple[Step, int, Explanation]] = OrderedDict()
+        self._begun: tuple[Step, int, Generator[None, None, Explanation]] | None = None
 
-    def explain(self, session: Session, index: int | None = None) -> Explanation:
+    def explain(
+        self,
+        session: Session,
+        index: int | None = None,
+        pause: Callable[[], None] | None = None,
+    ) -> Explanation:
         """Return the panels of a step (``None``: the latest); the session stays as it is.
+
+        ``pause`` is called between the pieces of the work. If it raises, what is done already is
+        kept for the next call, if that is about the same step.
 
         Raises
         ------
@@ -91,7 +101,16 @@ class Explainer:
         if known is not None and known[0] is step and known[1] == len(steps):
             self._kept.move_to_end(id(step))
             return known[2]
-        made = explain_step(session, index)
+        begun = self._begun
+        if begun is None or begun[0] is not step or begun[1] != len(steps):
+            begun = step, len(steps), explain_in_pieces(session, index)
+        # An error ends a generator, so it is put down only where it may go on.
+        self._begun = begun
+        try:
+            made = finished(begun[2], pause)
+        finally:
+            if ended(begun[2]):
+                self._begun = None
         self._kept[id(step)] = step, len(steps), made
         self._kept.move_to_end(id(step))
         while len(self._kept) > KEPT:
@@ -101,17 +120,27 @@ class Explainer:
 
 def explain_step(session: Session, index: int) -> Explanation:
     """Return the panels of a step of a session; see :class:`Explanation`."""
+    return finished(explain_in_pieces(session, index))
+
+
+def explain_in_pieces(session: Session, index: int) -> Generator[None, None, Explanation]:
+    """Do what :func:`explain_step` does, and yield after the inference and after each picture."""
     steps, groups = session.steps, session.groups
     before = steps[index - 1].mask if index else session.initial_mask
     step = session.traced(index)
+    yield
     every = [*explain(step, session.image), _change(step, before)]
     panels = list(_latest(every))
     clicks = session.clicks[: sum(groups[: index + 1])]
+    pictures = []
+    for panel in panels:
+        yield
+        pictures.append(_webp(panel))
     return Explanation(
         index,
         len(steps),
         tuple(_described(panel, clicks_on(panel, every, clicks)) for panel in panels),
-        tuple(_webp(panel) for panel in panels),
+        tuple(pictures),
         len(every) - len(panels),
     )
 

@@ -167,7 +167,7 @@ def _label(request: messages.AddLabel) -> object:
 
 @route(messages.ListHistory)
 def _history(_: messages.ListHistory) -> object:
-    return Ask(lambda desk, name: history_list(desk.annotation, name))
+    return Ask(lambda desk, name: history_list(desk.annotation, name, desk.pause), patient=True)
 
 
 @route(messages.Jump)

@@ -31,7 +31,7 @@ class Frame:
     overlay: the whole mask.
     area: its pixels in the image.
     iou: against the truth, if there is one.
-    seconds: that the method took.
+    seconds: that the method took; ``None`` where it was not asked.
     views: crops that were looked at.
     """
 
@@ -88,7 +88,7 @@ def frame(session: Session, index: int) -> Frame:
         _whole(mask),
         int(np.count_nonzero(mask)),
         None if step is None else step.iou,
-        None if step is None else step.seconds,
+        step.seconds if step is not None and step.clicks else None,
         () if step is None else step.views,
     )
 

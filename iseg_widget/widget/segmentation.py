@@ -13,14 +13,13 @@ import traitlets
 from numpy.typing import ArrayLike, NDArray
 
 from iseg_widget.annotation import Annotation
-from iseg_widget.annotation.file import read
 from iseg_widget.clicks import Click
-from iseg_widget.export.labelled import DEFAULT_LABEL
-from iseg_widget.methods.registry import build_options, list_methods, load_method, method_title
+from iseg_widget.methods.registry import build_options, list_methods, method_title
 from iseg_widget.protocol import Method, Step
 from iseg_widget.session import Session
 from iseg_widget.widget import messages
 from iseg_widget.widget.actions import Act, UseMethod, WarmUp, job_of
+from iseg_widget.widget.autosave import Autosave, AutosaveActions, Loader, begun
 from iseg_widget.widget.codec import still_png
 from iseg_widget.widget.desk import Desk, Given, Published, clicking
 from iseg_widget.widget.messages.tiles import GetTile
@@ -37,7 +36,6 @@ from iseg_widget.widget.traits import (
     Done,
     MaskTrait,
     clicks_to_json,
-    frozen,
     options_to_json,
 )
 from iseg_widget.widget.view_modes import VIEW_MODES, ViewModes
@@ -59,6 +57,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     ScriptActions,
     TimingActions,
     QueueActions,
+    AutosaveActions,
     ViewModes,
     ThreadedWidget,
 ):
@@ -92,6 +91,10 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     out: folder for the results of many images. Every change is saved there at once; the same call
         goes on with the first image that is to do.
     formats: of the masks of many images.
+    autosave: a file (``"work.json"``) that every change is written to by itself, history
+        included. If it is there already the widget goes on with it: so the same cell, run again
+        after a restart of the kernel, brings everything back; ``mask`` and ``rule`` are then those
+        of the file. :attr:`saved` tells whether all is written.
     opacity: of the mask, 0 to 1.
     show_views: draw the crops that the method looked at.
     panel: beside the picture: ``"objects"``, ``"history"``, ``"explain"`` (what the method looked
@@ -100,7 +103,9 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
 
     Raises
     ------
-    ValueError, TypeError: unreadable image, mask of another shape, unknown method or option, …
+    ValueError, TypeError: unreadable image, mask of another shape, unknown method or option, …;
+        or the file to save to belongs to another image, or is none of this kind: it then stays as
+        it is.
 
     Examples
     --------
@@ -146,6 +151,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
         rule: str = "allow",
         out: str | os.PathLike[str] | None = None,
         formats: str | Sequence[str] = ("png",),
+        autosave: str | os.PathLike[str] | None = None,
         opacity: float = 0.5,
         show_views: bool = False,
         panel: str | None = None,
@@ -160,16 +166,19 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
             options = build_options(name, options)
         queued = {"labels": labels, "rule": rule, "formats": formats}
         album = album_of(image, out, queued)
+        kept: Autosave | None = None
         if album is not None:
-            _nothing_else(mask=mask, truth=truth, ignore=ignore)
+            _nothing_else(mask=mask, truth=truth, ignore=ignore, autosave=autosave)
             annotation = album.annotation
         elif isinstance(image, Annotation):
-            _nothing_else(mask=mask, truth=truth, ignore=ignore, labels=labels)
+            _nothing_else(mask=mask, truth=truth, ignore=ignore, labels=labels, autosave=autosave)
             annotation = image
         else:
-            annotation = Annotation(image, labels=labels or (DEFAULT_LABEL,), rule=rule)
-            annotation.add_object(mask, truth=truth, ignore=ignore)
-            annotation.forget_history()
+            loader = Loader(method, options, weights, device)
+            existing = {"mask": mask, "truth": truth, "ignore": ignore}
+            annotation, kept = begun(image, autosave, loader, labels=labels, rule=rule, **existing)
+            if annotation.method is not None:  # that of the file
+                method, options, name = annotation.method, None, annotation.method.name
         shape = annotation.shape
         self._click_callbacks: list[ClickCallback] = []
         self._desk = Desk(
@@ -181,13 +190,14 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
             failed=self._report,
         )
         self._desk.album = album
+        self._kept = kept
         super().__init__(self._desk.worker)
         with self._holding():
             self.set_trait("images", 0 if album is None else len(album.queue))
             self.set_trait("image_size", (shape[1], shape[0]))
             self.set_trait("reactive", type(self.comm).__module__.startswith("marimo."))
             self.set_trait("methods", _method_titles(name, weights))
-            self.set_trait("mask", frozen(self._desk.mask))
+            self.set_trait("mask", self._desk.region)
             self.set_trait("clicks", self._desk.clicks)
             self.set_trait("objects", annotation.objects)
             self.method = Done(name)
@@ -196,6 +206,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
         self.panel = panel
         if album is not None:
             album.send = self._send_reply
+        self._follow_kept()
 
     @classmethod
     def load(
@@ -219,7 +230,8 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
         ------
         ValueError: the file is missing or damaged, or belongs to another image.
         """
-        annotation = Annotation.load(path, image, _methods_of(path))
+        loader = Loader(method, weights=how.get("weights"), device=how.get("device", "auto"))
+        annotation = Annotation.load(path, image, loader(path))
         annotation.method = None  # that of new objects is loaded when it is needed
         return cls(annotation, method, **how)
 
@@ -295,6 +307,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
         if hasattr(self, "_desk"):
             self._desk.tiles.close()
             self._close_queue()
+            self._close_kept()
 
     # Jobs
 
@@ -326,7 +339,7 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
             "clicks": state.clicks,
             "image_size": state.image_size,
             "objects": state.objects,
-            "mask": frozen(state.mask),
+            "mask": state.mask,
         }
         if state.method is not None:
             values |= {"method": Done(state.method), "options": Done(state.options)}
@@ -376,17 +389,6 @@ def _nothing_else(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"{name} cannot be given with an annotation or with many images")
-
-
-def _methods_of(path: str | os.PathLike[str]) -> dict[str, Method]:
-    """Load the methods that an annotation's file names, as far as they are there."""
-    saved = [state.saved for state in read(path).snapshot.objects if state.saved is not None]
-    made: dict[str, Method] = {}
-    for entry in (one["method"] for one in saved if one["method"] is not None):
-        if entry["name"] in list_methods(loadable=True) and entry["name"] not in made:
-            options = build_options(entry["name"], entry["options"])
-            made[entry["name"]] = load_method(entry["name"], options=options)
-    return made
 
 
 def _method_name(method: object) -> str:

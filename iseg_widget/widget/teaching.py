@@ -56,12 +56,15 @@ class TeachingActions(Acting):
 @route(Explain)
 def _explain(request: Explain) -> object:
     def answer(desk: Desk, name: str) -> ExplanationReply:
-        session = desk.session
+        session = desk.replayed_session()
         if session is None or session.step is None:
             return ExplanationReply(
                 id=name, index=0, count=0, mime=MIME, panels=(), omitted=0, pictures=()
             )
-        found = desk.aid(Explainer).explain(session, request.index)
+        index = request.index
+        if index is not None and index >= len(session.steps) and request.rev < desk.rev:
+            index = None  # somebody went first and took that step back
+        found = desk.aid(Explainer).explain(session, index, desk.pause)
         return ExplanationReply(
             id=name,
             index=found.index,
@@ -72,14 +75,17 @@ def _explain(request: Explain) -> object:
             pictures=found.pictures,
         )
 
-    return Ask(answer, title="The step could not be explained")
+    return Ask(answer, title="The step could not be explained", patient=True)
 
 
 @route(AskStepMask)
 def _step_mask(request: AskStepMask) -> object:
     def answer(desk: Desk, name: str) -> StepMask:
-        session = desk.session
-        found = beginning(desk.mask) if session is None else frame(session, request.index)
+        session = desk.replayed_session()
+        index = request.index
+        if session is not None and index > len(session.steps) and request.rev < desk.rev:
+            index = len(session.steps)  # somebody went first and took that step back
+        found = beginning(desk.mask) if session is None else frame(session, index)
         return StepMask(
             id=name,
             index=found.index,
@@ -95,7 +101,7 @@ def _step_mask(request: AskStepMask) -> object:
             data=found.overlay.data,
         )
 
-    return Ask(answer, title="The step could not be replayed")
+    return Ask(answer, title="The step could not be replayed", patient=True)
 
 
 def _present(desk: Desk) -> tuple[str, Any]:
@@ -137,11 +143,11 @@ def _check(request: CheckOptions) -> object:
 @route(AskDifference)
 def _difference(request: AskDifference) -> object:
     def answer(desk: Desk, name: str) -> DifferenceReply:
-        session = desk.session
+        session = desk.replayed_session()
         if session is None:
             raise ValueError("there is nothing to compare: nothing was clicked yet")
         other = desk.build(UseMethod(request.method, request.values))
-        before = desk.aid(ablation.Replays).mask(session, other)
+        before = desk.aid(ablation.Replays).mask(session, other, desk.pause)
         found = ablation.difference(before, session.mask, session.truth, session.ignore)
         packed = ablation.pack(found)
         added, removed = found.counts
@@ -157,4 +163,4 @@ def _difference(request: AskDifference) -> object:
             parts=(packed.added, packed.removed) if added or removed else (),
         )
 
-    return Ask(answer, title="The options could not be compared")
+    return Ask(answer, title="The options could not be compared", patient=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -49,8 +50,13 @@ def thumbnail(
     return out
 
 
-def history_list(annotation: Annotation, name: str) -> HistoryList:
-    """Return the list of all commands and a column of thumbnails, that of the beginning first."""
+def history_list(
+    annotation: Annotation, name: str, pause: Callable[[], None] | None = None
+) -> HistoryList:
+    """Return the list of all commands and a column of thumbnails, that of the beginning first.
+
+    ``pause`` is called after every thumbnail.
+    """
     from PIL import Image
 
     states = annotation.past_and_future
@@ -64,6 +70,8 @@ def history_list(annotation: Annotation, name: str) -> HistoryList:
         if first <= place < first + MOST:
             painted = thumbnail(small, annotation.shape, snapshot)
             column[place * cell[1] : (place + 1) * cell[1]] = painted
+            if pause is not None:
+                pause()
     out = io.BytesIO()
     Image.fromarray(column).save(out, "PNG", compress_level=1)
     return HistoryList(

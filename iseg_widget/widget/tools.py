@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from iseg_widget import strokes
 from iseg_widget.annotation import Annotation
-from iseg_widget.masks import Mask
 from iseg_widget.protocol import Step
+from iseg_widget.regions import Region
 from iseg_widget.scissors import live_wire
 from iseg_widget.session import Session
 from iseg_widget.widget.acting import Acting
@@ -87,14 +87,14 @@ def _asked(name: str, title: str, do: Callable[[Session], Any]) -> Act:
     return Act(act, asks=True, title=title)
 
 
-def _drawn(name: str, title: str, change: Callable[[Mask], Mask]) -> Act:
+def _drawn(name: str, title: str, change: Callable[[Region], Region]) -> Act:
     """Change the mask of the active object by hand; no method is needed."""
 
     def act(board: Annotation) -> None:
         with board.group(name):
             number = board.active
             number = board.add_object() if number is None else number
-            board.edit(change(board.mask_of(number)))
+            board.edit(change(board.region_of(number)))
 
     return Act(act, title=title)
 
@@ -128,9 +128,9 @@ def _outlined(points: ArrayLike, *, erase: bool) -> Act:
 
 
 def _filled(x: float, y: float) -> Act:
-    def change(mask: Mask) -> Mask:
+    def change(mask: Region) -> Region:
         filled = strokes.fill(mask, x, y)
-        if (filled == mask).all():
+        if filled is mask:
             raise ValueError(
                 "There is neither a hole to fill nor a part to remove here: "
                 "this background reaches the border of the picture"
@@ -224,9 +224,11 @@ def _wire(request: messages.AskWire) -> object:
         line = live_wire(desk.annotation.image, *ends)
         return messages.Wire(id=name, corners=tuple(line.round(2).ravel().tolist()))
 
-    return Ask(answer, title="No line was found")
+    return Ask(answer, title="No line was found", patient=True)
 
 
 @route(messages.AskSoft)
 def _soft(request: messages.AskSoft) -> object:
-    return Ask(lambda desk, name: soft(desk, name, request.side), title="No probability")
+    return Ask(
+        lambda desk, name: soft(desk, name, request.side), title="No probability", patient=True
+    )

@@ -1,9 +1,11 @@
 """The one thread that works for a widget, and the queue in front of it.
 
 Whoever asks (a comm handler on the main thread or on a subshell thread, or a notebook cell) only
-enqueues. Jobs run in order; neighbours in the queue that may be answered together (clicks) are
-run together. The thread starts with the first job and holds no reference to the widget while it
-waits, so a widget that is dropped can be collected.
+enqueues. Jobs run in order, but patient ones (what a panel wants to know) let all others go first:
+one that runs stops at its next :meth:`Worker.pause` when another comes, and is run again later.
+Neighbours in the queue that may be answered together (clicks) are run together. The thread starts
+with the first job and holds no reference to the widget while it waits, so a widget that is dropped
+can be collected.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ from iseg_widget.widget.timing import now
 _log = logging.getLogger(__name__)
 
 
+class Preempted(Exception):  # noqa: N818 - nothing went wrong
+    """A patient job makes room for another; it will be run again."""
+
+
 @dataclass(eq=False)
 class Job:
     """Something to do.
@@ -33,6 +39,7 @@ class Job:
     id: the page's request, ``None`` for jobs from Python.
     joins: whether it may be answered together with its neighbours that join as well.
     drops: whether cancelling drops it.
+    patient: whether others go first. It must be possible to run it again.
     waited: whether somebody waits for the outcome, and so gets its errors.
     rev: the revision that the page showed when it asked; ``None`` for jobs from Python.
     outcome: result or exception, for those who wait.
@@ -43,6 +50,7 @@ class Job:
     id: str | None = None
     joins: bool = False
     drops: bool = False
+    patient: bool = False
     waited: bool = False
     rev: int | None = None
     outcome: Future[Any] = field(default_factory=Future)
@@ -56,6 +64,7 @@ class _Queue:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.jobs: deque[Job] = deque()
+        self.patient: deque[Job] = deque()
         self.running: tuple[Job, ...] = ()
         self.dropped = False  # the running jobs were cancelled
         self.committed = False  # too late for that
@@ -64,10 +73,10 @@ class _Queue:
     def take(self) -> tuple[Job, ...]:
         """Wait for the next jobs that run together; none when closed."""
         with self.changed:
-            self.changed.wait_for(lambda: self.jobs or self.closed)
+            self.changed.wait_for(lambda: self.jobs or self.patient or self.closed)
             if self.closed:
                 return ()
-            taken = [self.jobs.popleft()]
+            taken = [(self.jobs or self.patient).popleft()]
             while taken[0].joins and self.jobs and self.jobs[0].joins:
                 taken.append(self.jobs.popleft())
             start = now()
@@ -81,11 +90,22 @@ class _Queue:
             self.running = ()
             self.changed.notify_all()
 
+    def postpone(self) -> None:
+        """Put the running jobs back in front of the patient ones."""
+        with self.changed:
+            if self.closed:
+                for job in self.running:
+                    job.outcome.cancel()
+            else:
+                self.patient.extendleft(reversed(self.running))
+            self.running = ()
+
     def close(self) -> list[Job]:
         with self.changed:
             self.closed = True
-            left = list(self.jobs)
+            left = [*self.jobs, *self.patient]
             self.jobs.clear()
+            self.patient.clear()
             self.changed.notify_all()
             return left
 
@@ -102,6 +122,8 @@ def _work(queue: _Queue, runner: weakref.WeakMethod[Run]) -> None:
         limited = limited or leave_a_core()
         try:
             run(jobs)
+        except Preempted:
+            queue.postpone()
         except Exception as error:  # noqa: BLE001 - whatever happens, the thread goes on
             _log.exception("a job failed without an answer")
             for job in jobs:
@@ -131,6 +153,8 @@ class Worker:
 
     def submit(self, job: Job, *, first: bool = False) -> None:
         """Enqueue a job (in front of all others if ``first``). ``RuntimeError`` when closed."""
+        if first and job.patient:
+            raise ValueError("a patient job cannot be the first")
         queue = self._queue
         with queue.changed:
             if queue.closed:
@@ -138,7 +162,7 @@ class Worker:
             if first:
                 queue.jobs.appendleft(job)
             else:
-                queue.jobs.append(job)
+                (queue.patient if job.patient else queue.jobs).append(job)
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=_work, args=(queue, self._run), name=self._name, daemon=True
@@ -153,8 +177,9 @@ class Worker:
         """
         queue = self._queue
         with queue.changed:
-            removed = tuple(job for job in queue.jobs if job.drops)
+            removed = tuple(job for job in (*queue.jobs, *queue.patient) if job.drops)
             queue.jobs = deque(job for job in queue.jobs if not job.drops)
+            queue.patient = deque(job for job in queue.patient if not job.drops)
             queue.dropped = not queue.committed and any(job.drops for job in queue.running)
             queue.changed.notify_all()
         for job in removed:
@@ -173,10 +198,18 @@ class Worker:
         with self._queue.changed:
             return self._queue.dropped
 
+    def pause(self) -> None:
+        """Called between the pieces of a job: raises :class:`Preempted` if it is to make room."""
+        queue = self._queue
+        with queue.changed:
+            patient = all(job.patient for job in queue.running)
+            if queue.running and patient and (queue.jobs or queue.closed):
+                raise Preempted
+
     @property
     def queued(self) -> int:
         """Number of jobs that wait."""
-        return len(self._queue.jobs)
+        return len(self._queue.jobs) + len(self._queue.patient)
 
     @property
     def is_current(self) -> bool:
@@ -193,7 +226,8 @@ class Worker:
             return True
         with queue.changed:
             return queue.changed.wait_for(
-                lambda: queue.closed or not (queue.jobs or queue.running), timeout
+                lambda: queue.closed or not (queue.jobs or queue.patient or queue.running),
+                timeout,
             )
 
     def close(self) -> None:

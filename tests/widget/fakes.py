@@ -107,9 +107,9 @@ class Disks:
         return (packed, ()), Step((), _Soft(packed), packed)
 
 
-def registered() -> contextlib.AbstractContextManager[Any]:
+def registered(made: type[Disks] = Disks) -> contextlib.AbstractContextManager[Any]:
     """Make ``"disks"`` a method that can be built by name, with other options."""
-    kind = registry._Kind("Disks", lambda: (lambda _, options: Disks(options), DiskOptions))  # type: ignore[return-value, arg-type]
+    kind = registry._Kind("Disks", lambda: (lambda _, options: made(options), DiskOptions))  # type: ignore[return-value, arg-type]
     return mock.patch.dict(registry._METHODS, {"disks": kind})
 
 

@@ -130,6 +130,44 @@ def test_what_was_drawn_stays_after_later_clicks(widget: SegmentationWidget) -> 
     assert (widget.mask == (drawn | disks(SHAPE, widget.clicks, 5.0))).all()
 
 
+def test_a_change_of_method_keeps_what_strokes_changed_and_nothing_else(
+    widget: SegmentationWidget,
+) -> None:
+    """The other method's answer under the strokes, not the former one's."""
+    widget.click(12, 14)
+    widget.brush([(30, 4), (36, 4)], 2)
+    widget.brush([(12, 14)], 1, erase=True)
+    before = widget.mask
+    wide = Disks(options=DiskOptions(9.0))
+    expected = disks(SHAPE, widget.clicks, 9.0)
+    expected = strokes.brush(expected, [(30, 4), (36, 4)], 2)
+    expected = strokes.brush(expected, [(12, 14)], 1, erase=True)
+    widget.method = wide
+    assert (widget.mask == expected).all()
+    assert (before != expected).any()
+    assert widget.undo()
+    assert (widget.mask == before).all()
+
+
+def test_a_stroke_has_no_time_of_the_model(page: Page, widget: SegmentationWidget) -> None:
+    seconds = []
+    for do in (
+        lambda: page.click(12, 14),
+        lambda: page.send("brush", corners=[3.0, 4.0], radius=2.0, erase=False),
+        lambda: page.click(20, 14),
+        lambda: page.send("threshold", value=0.4),
+    ):
+        do()
+        page.settle()
+        seconds.append(page.of("result")[-1]["stats"]["seconds"])
+    assert seconds == [0.004, None, 0.004, None]
+    assert len(widget.session.steps) == 4
+    for index, found in enumerate([None, 0.004, None, 0.004, None]):
+        page.send("step_mask", index=index)
+        page.settle()
+        assert page.of("step_mask")[-1]["seconds"] == found
+
+
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [

@@ -143,3 +143,79 @@ def test_jobs_from_many_threads_are_all_done(runner: Runner) -> None:
     for start in (0, 1000, 2000, 3000):
         own = [a for a in done if isinstance(a, int) and start <= a < start + 50]
         assert own == sorted(own)
+
+
+class Piecewise(Runner):
+    """Patient jobs consist of three pieces, each of which begins when the test lets it."""
+
+    def __init__(self) -> None:
+        self.pieces = threading.Semaphore(0)
+        self.began = threading.Semaphore(0)
+        self.course: list[object] = []
+        super().__init__()
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        for piece in range(3 if jobs[0].patient else 1):
+            self.course.append((jobs[0].action, piece))
+            if jobs[0].patient:
+                self.began.release()
+                assert self.pieces.acquire(timeout=10)
+                self.worker.pause()
+        for job in jobs:
+            job.outcome.set_result(job.action)
+
+    def ask(self, action: object) -> Job:
+        job = Job(action, patient=True)
+        self.worker.submit(job)
+        return job
+
+
+def test_a_patient_job_makes_room_after_the_piece_in_progress() -> None:
+    runner = Piecewise()
+    panel = runner.ask("panel")
+    assert runner.began.acquire(timeout=10)
+    clicks = runner.add("click", "click", joins=True)
+    runner.pieces.release()  # the first piece ends
+    assert clicks[1].outcome.result(10) == "click"
+    assert not panel.outcome.done()
+    for _ in range(3):
+        runner.pieces.release()
+    assert panel.outcome.result(10) == "panel"
+    again = [("panel", 0), ("panel", 1), ("panel", 2)]
+    assert runner.course == [("panel", 0), ("click", 0), *again]
+
+
+def test_patient_jobs_wait_for_all_others_and_keep_their_order() -> None:
+    runner = Piecewise()
+    first = runner.ask(1)
+    assert runner.began.acquire(timeout=10)
+    runner.ask(2)
+    runner.add("act", "act too")
+    assert runner.worker.queued == 3
+    for _ in range(7):
+        runner.pieces.release()
+    assert runner.worker.wait(10)
+    assert first.outcome.done()
+    order = [action for action, piece in runner.course if piece == 0]
+    assert order == [1, "act", "act too", 1, 2]
+
+
+def test_a_patient_job_ends_at_its_next_pause_when_the_worker_is_closed() -> None:
+    runner = Piecewise()
+    panel, waiting = runner.ask(1), runner.ask(2)
+    assert runner.began.acquire(timeout=10)
+    runner.worker.close()
+    runner.pieces.release()
+    runner.worker.join(10)
+    assert panel.outcome.cancelled()
+    assert waiting.outcome.cancelled()
+    assert runner.course == [(1, 0)]
+
+
+def test_what_is_not_patient_makes_no_room(runner: Runner) -> None:
+    runner.hold()
+    runner.add("next")
+    runner.worker.pause()
+    runner.gate.set()
+    assert runner.worker.wait(10)
+    assert runner.batches == [["first"], ["next"]]
