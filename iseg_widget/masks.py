@@ -79,8 +79,18 @@ def progressive_merge(previous: Mask, new: Mask, pixels: Sequence[tuple[int, int
     pixels form regions of their own, 8-connected, is the published code's reading of "the max
     connected region"; the paper leaves it open.
     """
-    region = components_at(new & ~previous, pixels) | components_at(previous & ~new, pixels)
-    return np.where(region, new, previous)
+    changed = new ^ previous
+    merged = previous.copy()
+    box = box_of(changed)
+    if box is None:
+        return merged
+    x0, y0, x1, y1 = box
+    part = merged[y0:y1, x0:x1]
+    changed = changed[y0:y1, x0:x1]
+    inside = [(y - y0, x - x0) for y, x in pixels if y0 <= y < y1 and x0 <= x < x1]
+    removed = changed & part
+    part ^= components_at(changed ^ removed, inside) | components_at(removed, inside)
+    return merged
 
 
 def iou(prediction: Mask, truth: Mask, ignore: Mask | None = None) -> float:
