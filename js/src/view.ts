@@ -90,7 +90,7 @@ export class View implements Host {
     for (const part of this.#parts) part.close?.();
     for (const cleanup of this.#cleanups.splice(0)) cleanup();
     this.#picture.close();
-    this.panel.root.remove();
+    this.panel.close();
   }
 
   // Parts
