@@ -11,6 +11,7 @@ from playwright.sync_api import CDPSession
 from iseg_widget.clicks import Click
 from iseg_widget.evaluation.robot import next_click
 from tests.browser.lab import Notebook
+from tests.browser.test_large import colours, sharp
 from tests.browser.widget import Comparison, look_the_same
 
 OBJECT, HELMET = (180, 330), (400, 400)
@@ -133,10 +134,8 @@ def test_a_large_picture_is_sharp_and_its_masks_are_exact(notebook: Notebook) ->
     sharp(first)
     mask = kernel.mask("mask")
     for pane in (first, second, first.pane(2)):
-        picture = pane.picture()
-        for y in range(1994, 2006):
-            coloured = [np.ptp(pane.patch(picture, x, y, 0)) > 40 for x in range(2992, 3008)]
-            assert coloured == mask[y, 2992:3008].tolist()
+        shown = colours(pane, range(2992, 3008), range(1994, 2006))
+        assert np.array_equal(np.ptp(shown, axis=-1) > 40, mask[1994:2006, 2992:3008])
     assert first.root.get_by_test_id("iseg-pane-agreement").inner_text().count("100 %")
 
 
@@ -185,11 +184,3 @@ def tap(touch: CDPSession, at: tuple[float, float]) -> None:
     points = [{"x": at[0], "y": at[1]}]
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points})
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-
-def sharp(widget: Comparison) -> None:
-    """Wait until all that is in sight is as sharp as it gets."""
-    widget.page.wait_for_function(
-        "root => root.dataset.sharp === 'true'", arg=widget.root.element_handle(), timeout=30_000
-    )
-    widget.page.wait_for_timeout(200)
