@@ -81,15 +81,20 @@ def to_rgb(array: NDArray[Any]) -> RGB:
     return np.ascontiguousarray(pixels)
 
 
+def _orientation(image: Image.Image) -> int:
+    from PIL import ExifTags
+
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except (SyntaxError, struct.error, TypeError, ValueError):  # how Pillow complains of EXIF data
+        return 1
+
+
 def _upright(image: Image.Image) -> Image.Image:
     """Turn an image by its EXIF orientation; damaged EXIF data count as none."""
-    from PIL import ExifTags, Image
+    from PIL import Image
 
     image.load()
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except (SyntaxError, struct.error):  # how Pillow complains of EXIF data
-        return image
     # Not ImageOps.exif_transpose, which also writes the EXIF data anew and fails where it cannot.
     turn = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -99,7 +104,7 @@ def _upright(image: Image.Image) -> Image.Image:
         6: Image.Transpose.ROTATE_270,
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
-    }.get(orientation)
+    }.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
 
 
@@ -145,6 +150,46 @@ def read_image(source: object) -> RGB:
     if isinstance(source, np.ndarray):
         return to_rgb(source)
     raise TypeError(f"image of type {type(source).__name__}; {ACCEPTED}")
+
+
+_SHRINKS = frozenset({"RGB", "L", "RGBA", "LA", "CMYK", "YCbCr"})
+"""Modes that Pillow can make smaller before the pixels are converted."""
+
+
+def read_small(path: str | os.PathLike[str], side: int) -> tuple[RGB, tuple[int, int]]:
+    """Return an image file, made smaller, and how large it is; JPEG is not even decoded whole.
+
+    Parameters
+    ----------
+    path: of the file.
+    side: longest side of the small picture in pixels; smaller images stay as they are.
+
+    Returns
+    -------
+    ``(h, w, 3)`` uint8 RGB, and ``(H, W)`` of the image as :func:`read_image` returns it.
+
+    Raises
+    ------
+    ValueError: the file is missing or unreadable.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            if image.mode in _SHRINKS:
+                width, height = image.size
+                turned = _orientation(image) >= 5
+                image.thumbnail((side, side))
+                return _from_pil(image), (width, height) if turned else (height, width)
+        whole = read_image(path)
+    except ValueError:
+        raise
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise ValueError(f"cannot read an image from {path}: {error}") from error
+    shape = whole.shape[0], whole.shape[1]
+    factor = min(1.0, side / max(shape))
+    size = (max(1, round(shape[1] * factor)), max(1, round(shape[0] * factor)))
+    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.uint8), shape
 
 
 def pyramid_of(image: RGB) -> Pyramid:

@@ -32,6 +32,7 @@ from iseg_widget.widget.compare_opening import Given
 from iseg_widget.widget.compare_panes import COLOURS, read_panes
 from iseg_widget.widget.messages import compare as messages
 from iseg_widget.widget.threaded import MIN_HEIGHT, ThreadedWidget, bundle
+from iseg_widget.widget.tiles import serve
 from iseg_widget.widget.traits import MaskTrait, clicks_to_json, frozen
 from iseg_widget.widget.worker import Job
 
@@ -337,6 +338,18 @@ class CompareWidget(ThreadedWidget):
 
     def _job_of(self, request: messages.Request) -> Job:
         return job_of(request)
+
+    def _take(self, request: messages.Request) -> None:
+        if isinstance(request, messages.GetTile):  # answered beside the queue
+            serve(self._desk.tiles, request, 0, self._send_reply)
+        else:
+            super()._take(request)
+
+    def close(self) -> None:
+        """Stop the worker and remove the widget from the page."""
+        super().close()
+        if hasattr(self, "_desk"):
+            self._desk.tiles.close()
 
     # Display
 

@@ -19,7 +19,7 @@ from iseg_widget.clicks import Click, check_inside
 from iseg_widget.protocol import Step
 from iseg_widget.regions import Region
 from iseg_widget.widget.actions import NewClick, Show, TellCancelled, WarmUp
-from iseg_widget.widget.codec import encode_overlay, to_grid
+from iseg_widget.widget.codec import encode_overlay
 from iseg_widget.widget.compare_actions import (
     Change,
     Direction,
@@ -29,7 +29,8 @@ from iseg_widget.widget.compare_actions import (
 from iseg_widget.widget.compare_opening import Given, Opener
 from iseg_widget.widget.compare_panes import Course, CourseHistory, Mask, Pane
 from iseg_widget.widget.messages import compare as messages
-from iseg_widget.widget.pyramid import TILE, PicturePyramid
+from iseg_widget.widget.pyramid import PicturePyramid, TileServer
+from iseg_widget.widget.tiles import base_fields
 from iseg_widget.widget.worker import Job, Worker
 
 _log = logging.getLogger(__name__)
@@ -67,13 +68,14 @@ class CompareDesk:
         self._publish = publish
         self._failed = failed
         self.opener = Opener(given)
-        self._pyramid = PicturePyramid(given.image)
+        self.tiles = TileServer(PicturePyramid(given.image))
         self._active = False
         self._warm: set[int] = set()
         self._rev = 0
         self.history = CourseHistory()
         self.panes = tuple(Pane(spec, self.opener.open) for spec in given.panes)
-        self._shown = [_grid(self._mask(pane)) for pane in self.panes]
+        # Nothing is loaded yet: all panes show the same mask.
+        self._shown = [Region.of(self._mask(self.panes[0]))] * len(self.panes)
         self._revs = [0] * len(self.panes)
         self.worker = Worker(self.run, "iseg-compare")
 
@@ -143,19 +145,7 @@ class CompareDesk:
 
     def _show(self, name: str, *, picture: bool) -> None:
         if picture:
-            base, level = self._pyramid.base(), self._pyramid.base_level
-            height, width = self._shape
-            self._send(
-                messages.Picture(
-                    id=name,
-                    width=width,
-                    height=height,
-                    level=level,
-                    tile=TILE,
-                    mime=base.mime,
-                    data=base.data,
-                )
-            )
+            self._send(messages.Picture(id=name, **base_fields(self.tiles.pyramid)))
         for number in range(len(self.panes)):
             self._send(self._pane_reply(number, None))
         self._send(self._course_reply((name,)))
@@ -320,7 +310,7 @@ class CompareDesk:
         self._failed(error)
 
     def _tell_pane(self, number: int) -> None:
-        mask = _grid(self._mask(self.panes[number]))
+        mask = Region.of(self._mask(self.panes[number]))
         previous, self._shown[number] = self._shown[number], mask
         self._revs[number] += 1
         self._send(self._pane_reply(number, previous))
@@ -380,10 +370,6 @@ def describe(error: Exception) -> str:
     if isinstance(error, ValueError) and str(error):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _grid(mask: Mask) -> Region:
-    return Region.of(np.ascontiguousarray(to_grid(mask)))
 
 
 def _ids(jobs: Sequence[Job]) -> tuple[str, ...]:

@@ -34,8 +34,9 @@ from iseg_widget.widget.actions import (
     about_image,
 )
 from iseg_widget.widget.messages import Activity
-from iseg_widget.widget.pyramid import TILE, PicturePyramid, TileServer
+from iseg_widget.widget.pyramid import PicturePyramid, TileServer
 from iseg_widget.widget.screen import Screen, Shown
+from iseg_widget.widget.tiles import base_fields
 from iseg_widget.widget.timing import Passage, TimingLog, now
 from iseg_widget.widget.worker import Job, Preempted, Worker
 
@@ -272,16 +273,7 @@ class Desk:
 
     def _base(self) -> dict[str, Any]:
         """The picture as it is sent first, and what there is of it beyond that."""
-        pyramid = self.tiles.pyramid
-        base = pyramid.base()
-        return {
-            "width": pyramid.width,
-            "height": pyramid.height,
-            "level": pyramid.base_level,
-            "tile": TILE,
-            "mime": base.mime,
-            "data": base.data,
-        }
+        return base_fields(self.tiles.pyramid)
 
     def _swap(self, job: Job, find: Callable[[Desk], Annotation]) -> None:
         self._busy([job], "open")

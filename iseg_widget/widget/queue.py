@@ -20,6 +20,7 @@ from iseg_widget.widget.actions import Ask, Swap, route
 from iseg_widget.widget.desk import Desk
 from iseg_widget.widget.messages import Reply
 from iseg_widget.widget.messages import queue as messages
+from iseg_widget.widget.queue_thumbnails import Thumbnails
 
 
 class Album:
@@ -36,6 +37,7 @@ class Album:
 
     def __init__(self, queue: FolderQueue) -> None:
         self.queue = queue
+        self.thumbnails = Thumbnails(queue)
         self.send: Callable[[Reply], None] | None = None
         self._lock = threading.Lock()
         self._notices: list[str] = []
@@ -250,6 +252,7 @@ class QueueActions(Acting):
         """Write all that waits to be written and let go of the folder, once work has ended."""
         album = self._desk.album
         if album is not None:
+            album.thumbnails.close()
             self._desk.worker.join(10)
             album.queue.close("the widget was closed")
 

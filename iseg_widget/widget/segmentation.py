@@ -17,11 +17,12 @@ from iseg_widget.clicks import Click
 from iseg_widget.methods.registry import build_options, list_methods, method_title
 from iseg_widget.protocol import Method, Step
 from iseg_widget.session import Session
-from iseg_widget.widget import messages
+from iseg_widget.widget import messages, queue_thumbnails
 from iseg_widget.widget.actions import Act, UseMethod, WarmUp, job_of
 from iseg_widget.widget.autosave import Autosave, AutosaveActions, Loader, begun
 from iseg_widget.widget.codec import still_png
 from iseg_widget.widget.desk import Desk, Given, Published, clicking
+from iseg_widget.widget.messages.queue import GetThumbnail
 from iseg_widget.widget.messages.tiles import GetTile
 from iseg_widget.widget.objects import ObjectActions
 from iseg_widget.widget.queue import QueueActions, album_of
@@ -365,6 +366,10 @@ class SegmentationWidget(  # every base but the last holds the commands of a fea
     def _take(self, request: messages.Request) -> None:
         if isinstance(request, GetTile):  # answered beside the queue
             serve(self._desk.tiles, request, self._desk.opened, self._send_reply)
+        elif isinstance(request, GetThumbnail):  # so are these, when nobody waits for more
+            album = self._desk.album
+            thumbnails = None if album is None else album.thumbnails
+            queue_thumbnails.serve(thumbnails, request, self._worker.wait, self._send_reply)
         else:
             super()._take(request)
 

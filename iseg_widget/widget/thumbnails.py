@@ -28,11 +28,26 @@ def _rgb(colour: str) -> tuple[int, int, int]:
 def thumbnail(
     small: NDArray[np.uint8], shape: tuple[int, int], snapshot: Snapshot
 ) -> NDArray[np.uint8]:
-    """Paint a state's visible objects onto the shrunk image ``small``, (h, w, 3) uint8 RGB."""
+    """Paint a state's visible objects onto the faded ``small``, (h, w, 3) uint8 RGB."""
+    faint = (small.astype(np.float32) * _FAINT + 255 * (1 - _FAINT)).astype(np.uint8)
+    return painted(faint, shape, snapshot, 1.0)
+
+
+def painted(
+    small: NDArray[np.uint8], shape: tuple[int, int], snapshot: Snapshot, opacity: float
+) -> NDArray[np.uint8]:
+    """Paint a state's visible objects onto a copy of a shrunk image.
+
+    Parameters
+    ----------
+    small: ``(h, w, 3)`` uint8 RGB.
+    shape: ``(H, W)`` of the image itself.
+    opacity: of the objects, 0 to 1.
+    """
     height, width = small.shape[:2]
     rows = ((np.arange(height) + 0.5) * shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * shape[1] / width).astype(int)
-    out = (small.astype(np.float32) * _FAINT + 255 * (1 - _FAINT)).astype(np.uint8)
+    out = small.copy()
     for state in snapshot.objects:
         if not state.visible or state.region.box is None:
             continue
@@ -45,7 +60,8 @@ def thumbnail(
             )
         ]
         cut = out[inside]
-        cut[part] = _rgb(snapshot.info(state).colour)
+        tint = np.asarray(_rgb(snapshot.info(state).colour), np.float32)
+        cut[part] = cut[part] * (1 - opacity) + tint * opacity
         out[inside] = cut
     return out
 

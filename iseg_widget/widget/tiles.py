@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from iseg_widget.widget import messages
 from iseg_widget.widget.messages.tiles import GetTile, Tile
-from iseg_widget.widget.pyramid import Encoded, TileKey, TileServer
+from iseg_widget.widget.pyramid import TILE, Encoded, PicturePyramid, TileKey, TileServer
 
 Send = Callable[[messages.Reply], None]
+
+
+def base_fields(pyramid: PicturePyramid) -> dict[str, Any]:
+    """Return the picture as it is sent first, and what there is of it beyond that."""
+    base = pyramid.base()
+    return {
+        "width": pyramid.width,
+        "height": pyramid.height,
+        "level": pyramid.base_level,
+        "tile": TILE,
+        "mime": base.mime,
+        "data": base.data,
+    }
 
 
 def serve(tiles: TileServer, request: GetTile, opened: int, send: Send) -> None:

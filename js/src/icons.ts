@@ -50,6 +50,7 @@ const PATHS = {
   unlock:
     '<rect x="3.5" y="7" width="9" height="6.5" rx="1"/><path d="M5.5 7V5a2.5 2.5 0 0 1 4.75-1"/>',
   close: '<path d="m4 4 8 8M12 4l-8 8"/>',
+  more: '<g fill="currentColor"><circle cx="3" cy="8" r=".9"/><circle cx="8" cy="8" r=".9"/><circle cx="13" cy="8" r=".9"/></g>',
   warning: '<path d="M8 2.25 14.25 13H1.75Z"/><path d="M8 6.5v3M8 11.25v.2"/>',
   layers: '<path d="M8 2.5 14 6 8 9.5 2 6Z"/><path d="m2.75 9.25 5.25 3.1 5.25-3.1"/>',
   robot:

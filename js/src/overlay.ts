@@ -115,6 +115,11 @@ export class Overlay {
     return this.#levels.level(depth);
   }
 
+  /** A tile of the mask made `depth` times half as large; a number if all of it is one value. */
+  tile(column: number, row: number, depth: number): Part | number {
+    return this.#part(column, row, depth, 0);
+  }
+
   /**
    * Contour of one tile, in pixels of the mask made `depth` times half as large (pixel edges are
    * whole numbers).

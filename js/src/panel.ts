@@ -16,6 +16,7 @@ import {
 } from "./pieces";
 import { type Side, SidePanel, type Tab } from "./side";
 import { type State, summary } from "./store/state";
+import { ToolBar } from "./toolbar";
 
 export interface PanelActions {
   /** Run a command by its id. */
@@ -92,6 +93,7 @@ export class Panel {
   readonly below = element("div", { class: "iseg-below" });
   readonly side: Side;
   readonly #toolbar: HTMLElement;
+  readonly #bar: ToolBar;
   readonly #spacer = element("span", { class: "iseg-spacer" });
   readonly #tools = new Map<string, HTMLButtonElement>();
   readonly #toolGroup = group("What a click does");
@@ -156,6 +158,12 @@ export class Panel {
     );
     this.side = new SidePanel((tab) => this.#addSwitch(tab));
     this.#toolbar = this.#makeToolbar();
+    this.#bar = new ToolBar(this.#toolbar, this.#toolGroup, {
+      opacity: [
+        { label: "Masks stronger (])", run: run("stronger") },
+        { label: "Masks fainter ([)", run: run("fainter") },
+      ],
+    });
     this.root = element(
       "div",
       {
@@ -164,6 +172,7 @@ export class Panel {
         "aria-label": "Interactive segmentation",
       },
       this.#toolbar,
+      this.#bar.menu,
       element("div", { class: "iseg-body" }, this.stage, this.side.root),
       this.below,
       element(
@@ -232,6 +241,7 @@ export class Panel {
       class: "iseg-select",
       "data-testid": "iseg-method",
       title: "Method: changing it replays the clicks",
+      "aria-label": "Method",
     });
     node.addEventListener("change", () => this.#actions.method(node.value));
     return node;
@@ -246,6 +256,7 @@ export class Panel {
     this.root.dataset.imageWidth = String(state.image.width);
     this.root.dataset.imageHeight = String(state.image.height);
     for (const [id, node] of this.#tools) this.#pressed(node, state.tool === id);
+    this.#bar.choose(state.tool);
     this.#pressed(this.#mask, state.showMask);
     this.#pressed(this.#views, state.showViews);
     const queued = state.pending.length > 0;
@@ -307,6 +318,11 @@ export class Panel {
     if (state.seconds !== null) timing.push(`model ${milliseconds(state.seconds * 1000)}`);
     setText(this.#timing, timing.join("  ·  "));
     this.#describe(state);
+  }
+
+  close(): void {
+    this.#bar.close();
+    this.root.remove();
   }
 
   /** What the tooltip of the times says. */

@@ -1,5 +1,6 @@
 /** The picture on the wire: what the kernel sends of it, and what is still to come. */
 
+import "./messages/tiles";
 import type { TileReply } from "./messages/tiles";
 import { type PictureData, type RequestBody, toBytes } from "./protocol";
 import { Pyramid, type TileKey } from "./pyramid";

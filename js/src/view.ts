@@ -22,7 +22,7 @@ import {
 import { Still } from "./still";
 import { Stopwatch } from "./stopwatch";
 import { activeObject, initialState, type State, Store, type TraitState } from "./store/state";
-import { type Drag, PointerInput, type Press } from "./tools/input";
+import { type Drag, PointerInput, type Press, translated } from "./tools/input";
 import * as viewport from "./viewport";
 
 export class View implements Host {
@@ -90,7 +90,7 @@ export class View implements Host {
     for (const part of this.#parts) part.close?.();
     for (const cleanup of this.#cleanups.splice(0)) cleanup();
     this.#picture.close();
-    this.panel.root.remove();
+    this.panel.close();
   }
 
   // Parts
@@ -322,13 +322,7 @@ export class View implements Host {
     for (const part of this.#parts) drag ??= part.grab?.(at, press) ?? null;
     drag ??= this.#tool?.grab?.(at, press) ?? null;
     if (drag === null) return null;
-    const taken = drag;
-    const pixel = (point: viewport.Point) => viewport.toImage(this.#viewport, point);
-    return {
-      move: (point) => taken.move(pixel(point)),
-      drop: (point, moved) => taken.drop(pixel(point), moved),
-      cancel: () => taken.cancel(),
-    };
+    return translated(drag, (point) => viewport.toImage(this.#viewport, point));
   }
 
   #onKey(event: KeyboardEvent): void {

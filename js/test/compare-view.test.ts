@@ -10,7 +10,7 @@ import type { PaneInfo, PaneReply } from "../src/compare/protocol";
 import { parseReply } from "../src/protocol";
 import { FakeModel } from "./fakes";
 import { bytes, type RecordedReply, rows } from "./recorded";
-import { stubPage, unstubPage } from "./stage";
+import { settle, stubPage, unstubPage } from "./stage";
 
 const replies = file.replies as unknown as RecordedReply[];
 const panes = file.panes as PaneInfo[];
@@ -214,9 +214,106 @@ describe("clicks", () => {
     expect(model.last("move_click")).toMatchObject({ index: 0, x: 9, y: 7 });
   });
 
+  it("that are dragged stay where they are until the answer, and Escape gives the drag up", async () => {
+    await deliver(until(1), until(3));
+    const { length } = model.sent;
+    pointer(1, "pointerdown", 5, 6.25);
+    pointer(1, "pointermove", 9, 7);
+    key("Escape");
+    pointer(1, "pointerup", 9, 7);
+    expect(model.sent.length).toBe(length);
+  });
+
+  it("under the pointer of any pane are removed with Delete", async () => {
+    await deliver(until(1), until(3));
+    pointer(1, "pointermove", 5, 6.25);
+    expect(all("canvas")[1]?.title).toContain("Click 1");
+    expect(all("canvas")[0]?.title).toBe("");
+    key("Delete");
+    expect(model.last("remove_click")).toMatchObject({ index: 0 });
+    pointer(1, "pointermove", 15, 2);
+    const { length } = model.sent;
+    key("Delete");
+    expect(model.sent.length).toBe(length);
+  });
+
+  it("are removed by touch: a tap, then the button beside it, in the pane that was tapped", async () => {
+    await deliver(until(1), until(3));
+    press(1, 5, 6.25, { pointerType: "touch" });
+    const remove = get("click-remove");
+    expect(remove.hidden).toBe(false);
+    expect(get("pane-1").contains(remove)).toBe(true);
+    expect(all("click-remove").length).toBe(1);
+    remove.click();
+    expect(model.last("remove_click")).toMatchObject({ index: 0 });
+    expect(remove.hidden).toBe(true);
+  });
+
+  it("are moved with Shift and the arrow keys, sent when the keys rest", async () => {
+    await deliver(until(1), until(3));
+    vi.useFakeTimers();
+    try {
+      key("ArrowRight", { shiftKey: true });
+      key("ArrowDown", { shiftKey: true });
+      const { length } = model.sent;
+      vi.advanceTimersByTime(600);
+      expect(model.sent.length).toBe(length + 1);
+      const { index, x, y } = model.last("move_click");
+      expect([index, Number(x) > 5, Number(y) > 6.25]).toEqual([0, true, true]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("on a click that is there add another one", async () => {
+    await deliver(until(1), until(3));
+    press(0, 5, 6.25);
+    expect(model.last("click")).toMatchObject({ x: 5, y: 6.25, positive: true });
+  });
+
   it("outside the picture are none", () => {
     press(0, -3, 4);
     expect(model.sent.length).toBe(1);
+  });
+});
+
+describe("a large picture", () => {
+  /** The picture is 4000 × 3000, its base an eighth of that. */
+  beforeEach(async () => {
+    close();
+    render({ image_size: [4000, 3000] });
+    const id = model.sent.at(-1)?.id;
+    const cut = { width: 4000, height: 3000, level: 3, tile: 512, mime: "image/jpeg" };
+    model.reply({ kind: "picture", id, ...cut }, [new ArrayBuffer(4)]);
+    await settle();
+  });
+  const tiles = () => model.sent.filter(({ kind }) => kind === "tile");
+  const names = () => tiles().map(({ level, column, row }) => [level, column, row].join());
+
+  it("asks once for each tile in sight, whatever the number of panes", async () => {
+    expect(root().dataset.sharp).toBe("true");
+    key("1");
+    await settle();
+    expect(root().dataset.sharp).toBe("false");
+    let answered = 0;
+    for (; answered < tiles().length; answered++) {
+      const { id, level, column, row } = tiles()[answered] ?? {};
+      const tile = { kind: "tile", id, level, column, row, mime: "image/jpeg" };
+      model.reply(tile, [new ArrayBuffer(4)]);
+      await settle();
+    }
+    expect(answered).toBeGreaterThan(1);
+    expect(new Set(names()).size).toBe(answered);
+    expect(root().dataset.sharp).toBe("true");
+  });
+
+  it("asks again for a tile that did not come", async () => {
+    key("1");
+    await settle();
+    const [first] = tiles();
+    model.reply({ kind: "error", id: first?.id, ids: [first?.id], title: "t", message: "m" });
+    await settle();
+    expect(names().filter((name) => name === names()[0])).toHaveLength(2);
   });
 });
 

@@ -62,6 +62,7 @@ describe("requests", () => {
       queue_go: true,
       queue_mark: true,
       queue_note: true,
+      queue_thumbnail: true,
       tile: true,
       timing: true,
       box: true,

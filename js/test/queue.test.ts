@@ -427,3 +427,134 @@ describe("pictures", () => {
     expect(made[3]?.close).toHaveBeenCalled();
   });
 });
+
+describe("small pictures", () => {
+  /** What the page says of rows that come into sight. */
+  const watched = new Map<HTMLElement, (visible: boolean) => void>();
+  const urls: string[] = [];
+  const asked = () => model.sent.filter(({ kind }) => kind === "queue_thumbnail");
+  const place = (image: number): HTMLElement => {
+    const found = host.querySelector<HTMLElement>(`.iseg-queue-thumbnail[data-image="${image}"]`);
+    if (found === null) throw new Error(`no place for ${image}`);
+    return found;
+  };
+  const see = (image: number, visible = true) => watched.get(place(image))?.(visible);
+  const answer = (image: number, mime: string | null = "image/jpeg") => {
+    const id = asked().findLast((request) => request.image === image)?.id;
+    const buffers = mime === null ? [] : [new ArrayBuffer(3)];
+    model.reply({ kind: "queue_thumbnail", id, image, mime }, buffers);
+  };
+
+  beforeEach(async () => {
+    watched.clear();
+    urls.length = 0;
+    vi.stubGlobal(
+      "IntersectionObserver",
+      class {
+        constructor(private readonly told: (entries: unknown[]) => void) {}
+        observe(target: HTMLElement): void {
+          watched.set(target, (isIntersecting) => this.told([{ target, isIntersecting }]));
+        }
+        disconnect(): void {}
+      },
+    );
+    vi.spyOn(URL, "createObjectURL").mockImplementation(() => {
+      urls.push(`blob:${urls.length}`);
+      return urls.at(-1) ?? "";
+    });
+    vi.spyOn(URL, "revokeObjectURL").mockImplementation((url) => {
+      urls.splice(urls.indexOf(url), 1, "gone");
+    });
+    close();
+    host.replaceChildren();
+    close = widget.render({ model, el: host });
+    const { id } = model.last("hello");
+    model.reply(result({ ...fresh, rev: 0, id, ids: [id] }));
+    await settle();
+    model.reply(queue({ ...whole, id: model.last("queue").id }));
+    await settle();
+    model.sent.length = 0;
+    press("C", true);
+  });
+
+  it("are asked for when their row is in sight, once", async () => {
+    await wait();
+    expect(asked()).toEqual([]);
+    see(1);
+    see(2);
+    see(2, false); // scrolled past
+    await wait();
+    expect(asked().map(({ image }) => image)).toEqual([1]);
+    answer(1);
+    await wait();
+    expect(place(1).querySelector("img")?.getAttribute("src")).toBe("blob:0");
+    expect(place(1).getAttribute("aria-hidden")).toBe("true");
+    see(1, false);
+    see(1);
+    await wait();
+    expect(asked()).toHaveLength(1);
+  });
+
+  it("stay in the page when the list is drawn anew, and go with it", async () => {
+    see(1);
+    await wait();
+    answer(1);
+    await wait();
+    const before = place(1);
+    model.reply(queue({ images: [entry(0, { note: "x" })] }));
+    await settle();
+    expect(place(1)).toBe(before);
+    close();
+    expect(urls).toEqual(["gone"]);
+  });
+
+  it("are asked for again when the image has changed and all is on disk", async () => {
+    see(0);
+    await wait();
+    answer(0);
+    await wait();
+    model.reply(queue({ saved: false }));
+    model.reply(result({ rev: 1, base: 0, others: { base: 0, box: [0, 0, 0, 0], ids: [] } }));
+    await wait();
+    expect(asked()).toHaveLength(1);
+    model.reply(queue({ saved: true }));
+    await wait();
+    expect(asked().map(({ image }) => image)).toEqual([0, 0]);
+    expect(place(0).querySelector("img")?.getAttribute("src"), "the old one meanwhile").toBe(
+      "blob:0",
+    );
+    answer(0);
+    await wait();
+    expect(urls).toEqual(["gone", "blob:1"]);
+  });
+
+  it("that cannot be made leave their place empty, and are not asked for again", async () => {
+    see(2);
+    await wait();
+    answer(2, null);
+    await wait();
+    expect(place(2).childElementCount).toBe(0);
+    expect(place(2).dataset.there).toBe("false");
+    see(2);
+    await wait();
+    expect(asked()).toHaveLength(1);
+  });
+
+  it("are asked for a few at a time, and go on after an error", async () => {
+    const images = Array.from({ length: 9 }, (_, index) => entry(index));
+    model.reply(queue({ whole: true, images, count: 9 }));
+    await settle();
+    for (let image = 0; image < 9; image++) see(image);
+    await wait();
+    const first = asked().length;
+    expect(first).toBeLessThan(5);
+    const id = asked()[0]?.id;
+    model.reply({ kind: "error", id, ids: [id], title: "t", message: "m" });
+    await wait();
+    see(0);
+    await wait();
+    expect(asked().length).toBe(first + 1);
+  });
+});
+
+const wait = (): Promise<void> => new Promise((done) => setTimeout(done, 150));

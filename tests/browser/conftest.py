@@ -53,15 +53,20 @@ def browser() -> Iterator[BrowserContext]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Iterator[lab.Lab]:
-    """JupyterLab with the project's notebooks and one that only shows a widget."""
-    home = tmp_path_factory.mktemp("lab")
+def write_widget_notebook(folder: Path) -> None:
+    """Write a notebook that only shows a widget."""
     quick = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(code) for code in WIDGET_CELLS],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
-    nbformat.write(quick, home / WIDGET_NOTEBOOK)
+    nbformat.write(quick, folder / WIDGET_NOTEBOOK)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Iterator[lab.Lab]:
+    """JupyterLab with the project's notebooks and one that only shows a widget."""
+    home = tmp_path_factory.mktemp("lab")
+    write_widget_notebook(home)
     notebooks = [home / WIDGET_NOTEBOOK, *sorted((project_root / "notebooks").glob("*.ipynb"))]
     with lab.serve(notebooks, home / "server") as running:
         yield running
@@ -90,6 +95,7 @@ def open_notebook(
 
 
 @pytest.fixture
-def notebook(open_notebook: OpenNotebook) -> lab.Notebook:
+def notebook(server: lab.Lab, open_notebook: OpenNotebook) -> lab.Notebook:
     """A notebook whose variable ``w`` is a widget on ``sample``; its cells ran."""
+    write_widget_notebook(server.folder)  # Lab may have saved the cells of a slow test before
     return open_notebook(WIDGET_NOTEBOOK)

@@ -46,6 +46,9 @@ def test_no_barriers_in_any_theme(notebook: Notebook, axe: str) -> None:
         for tab in widget.sides():
             widget.open_side(tab)
             found[f"{theme}, {tab}"] = barriers(widget)
+    widget.root.get_by_test_id("iseg-more").click()
+    found["menu of the tool bar"] = barriers(widget)
+    page.keyboard.press("Escape")
     widget.key("?")
     found["list of keys"] = barriers(widget)
     page.keyboard.press("Escape")

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import CDPSession
 
 from iseg_widget.clicks import Click
 from iseg_widget.evaluation.robot import next_click
 from tests.browser.lab import Notebook
+from tests.browser.test_large import colours, sharp
 from tests.browser.widget import Comparison, look_the_same
 
 OBJECT, HELMET = (180, 330), (400, 400)
@@ -94,3 +96,91 @@ def test_the_panes_move_together_and_a_click_can_be_dragged(
     (x, y) = notebook.kernel.value("(lambda click: (click.x, click.y))(c.clicks[0])")
     assert abs(x - OBJECT[0] - 20) < 1.5
     assert abs(y - OBJECT[1] - 30) < 1.5
+
+
+LARGE = """
+import numpy as np
+image = np.full((4000, 6000, 3), 90, np.uint8)
+image[1800:2200, 2800:3200][:, ::2] = 230  # lines one pixel wide around the middle
+image[1800:2200, 2800:3200][:, 1::2] = 20
+mask = np.hypot(*np.ogrid[-2000:2000, -3000:3000]) < 900
+mask[1990:2010, 2990:3010] = np.random.default_rng(0).random((20, 20)) < 0.5  # single pixels
+calls = []
+methods = ['focalclick', ('focalclick', {'merge_after': 1})]
+c = iseg.CompareWidget(image, methods, mask=mask, opacity=1.0)
+request = c._desk.tiles.request
+c._desk.tiles.request = lambda key, *rest: (calls.append(key), request(key, *rest))
+c
+"""
+
+
+def test_a_large_picture_is_sharp_and_its_masks_are_exact(notebook: Notebook) -> None:
+    notebook.add_cell(LARGE)
+    first, kernel = notebook.comparison(1), notebook.kernel
+    second = first.pane(1)
+    first.key("1")
+    sharp(first)
+    calls = kernel.value("[(c.level, c.column, c.row) for c in calls]")
+    assert calls
+    assert len(set(map(tuple, calls))) == len(calls), "one store for all panes"
+    first.key("m")
+    for pane in (first, second):
+        picture = pane.picture()[..., 0].astype(int)
+        row = picture[picture.shape[0] // 2]
+        assert np.abs(np.diff(row)).max() > 120, "lines one pixel wide"
+    first.key("m")
+    for _ in range(7):
+        first.key("+")
+    sharp(first)
+    mask = kernel.mask("mask")
+    for pane in (first, second, first.pane(2)):
+        shown = colours(pane, range(2992, 3008), range(1994, 2006))
+        assert np.array_equal(np.ptp(shown, axis=-1) > 40, mask[1994:2006, 2992:3008])
+    assert first.root.get_by_test_id("iseg-pane-agreement").inner_text().count("100 %")
+
+
+def test_clicks_are_moved_and_removed_with_mouse_keys_and_touch(
+    notebook: Notebook, comparison: Comparison
+) -> None:
+    first, kernel, page = comparison, notebook.kernel, notebook.page
+    second = first.pane(1)
+    first.click(*OBJECT)
+    second.click(*HELMET, positive=False)
+    revision = first.revision()
+    page.mouse.move(*second.position(*HELMET))
+    page.keyboard.press("Delete")
+    first.wait(after=revision)
+    assert kernel.value("[session.groups for session in c.sessions.values()]") == [[1]] * 2
+    first.key("u")
+    first.wait(after=revision + 1)
+    assert kernel.value("[session.groups for session in c.sessions.values()]") == [[1, 1]] * 2
+
+    revision = first.revision()
+    page.mouse.move(*first.position(*OBJECT))
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    first.wait(after=revision)
+    x, y = kernel.value("(lambda click: (click.x, click.y))(c.clicks[0])")
+    assert x > OBJECT[0] + 4
+    assert abs(y - OBJECT[1]) < 1.5
+
+    touch = page.context.new_cdp_session(page)
+    tap(touch, second.position(*HELMET))
+    remove = first.root.get_by_test_id("iseg-click-remove")
+    remove.wait_for()
+    box: Any = remove.bounding_box()
+    pane: Any = second.canvas.bounding_box()
+    assert pane["x"] < box["x"] < pane["x"] + pane["width"], "in the pane that was tapped"
+    revision = first.revision()
+    tap(touch, (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
+    first.wait(after=revision)
+    assert kernel.value("[click.positive for click in c.clicks]") == [True]
+    for name in PANES:
+        assert np.array_equal(kernel.mask(f"c.masks[{name!r}]"), _alone(notebook, name))
+
+
+def tap(touch: CDPSession, at: tuple[float, float]) -> None:
+    """Touch a place of the page with a finger."""
+    points = [{"x": at[0], "y": at[1]}]
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import Lab, Notebook
 from tests.browser.widget import Widget
@@ -95,5 +96,41 @@ def test_going_on_after_a_restart(opened: Notebook) -> None:
     widget.key("Shift+C")
     items = widget.root.get_by_test_id("iseg-queue-item")
     expect(items).to_have_count(3)
+    check_thumbnails(widget)
     items.first.click()
     at(widget, "1 / 3")
+
+
+def check_thumbnails(widget: Widget) -> None:
+    """All images have a small picture in the list; those with masks show them, after a click too.
+
+    The masks are blue: the label's colour.
+    """
+    places = widget.root.get_by_test_id("iseg-queue-thumbnail")
+    for number in range(3):
+        expect(places.nth(number)).to_have_attribute("data-there", "true", timeout=30_000)
+    rocket = places.nth(2).locator("img")
+    before = rocket.get_attribute("src")
+    with_masks = [small(places.nth(number)) for number in range(3)]
+    assert blueness(with_masks[0]) > 20, "a mask on a grey picture"
+    assert rocket.evaluate("image => Math.max(image.naturalWidth, image.naturalHeight)") == 108
+    widget.key("PageDown")
+    at(widget, "3 / 3")
+    widget.click(320, 200)
+    expect(rocket).not_to_have_attribute("src", before or "", timeout=30_000)
+    assert np.abs(small(places.nth(2)).astype(int) - with_masks[2]).max() > 40
+    widget.key("u")
+    widget.key("PageUp")
+    at(widget, "2 / 3")
+
+
+def small(place: Locator) -> NDArray[np.uint8]:
+    place.page.wait_for_timeout(300)
+    data = place.screenshot(animations="disabled")
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def blueness(picture: NDArray[np.uint8]) -> float:
+    """How much bluer than red a picture is in its bluest tenth."""
+    differences = picture[..., 2].astype(int) - picture[..., 0]
+    return float(np.quantile(differences, 0.9))

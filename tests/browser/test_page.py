@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from playwright.sync_api import CDPSession
 
 from tests.browser.lab import Notebook
-from tests.browser.widget import look_the_same
+from tests.browser.widget import Widget, look_the_same
 
 OBJECT = (180, 330)
 OTHER = (400, 130)
@@ -51,6 +53,77 @@ def test_reload_redraws_all_objects_as_text_and_asks_nobody_else(notebook: Noteb
     }
     assert len(asked) > 20
     assert not foreign
+
+
+def test_the_tool_bar_is_one_line_at_every_width(notebook: Notebook) -> None:
+    widget, page, kernel = notebook.widget(), notebook.page, notebook.kernel
+    widget.wait()
+    bar = widget.root.get_by_role("toolbar")
+    seen: list[int] = []
+    for width in (1100, 1000, 800, 600, 480):
+        resize(widget, width)
+        assert bar.evaluate("bar => bar.clientHeight") < 40
+        assert bar.evaluate("bar => bar.scrollWidth <= bar.clientWidth")
+        seen.append(bar.locator("button:visible").count())
+    assert seen == sorted(seen, reverse=True)
+    assert seen[0] > seen[-1] > 6
+
+    # with keys
+    resize(widget, 600)
+    more = widget.root.get_by_test_id("iseg-more")
+    more.focus()
+    for key in ("ArrowDown", "p", "Enter"):
+        page.keyboard.press(key)
+    assert kernel.value("w.tool") == "polygon"
+    chosen = widget.root.get_by_test_id("iseg-polygon")
+    assert chosen.is_visible()
+    assert chosen.get_attribute("aria-pressed") == "true"
+
+    # with the mouse; a press in the picture only puts the menu away
+    more.click()
+    before = widget.revision()
+    widget.press(*OTHER)
+    assert not widget.root.get_by_test_id("iseg-more-menu").is_visible()
+    place = bar.bounding_box()
+    widget.key("x")
+    widget.click(*OBJECT)
+    assert kernel.value("len(w.clicks)") == 1
+    assert widget.revision() == before + 1
+    assert bar.bounding_box() == place, "nothing moves while one works"
+
+    # with a finger
+    touch = page.context.new_cdp_session(page)
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    resize(widget, 480)
+    assert bar.evaluate("bar => bar.scrollWidth <= bar.clientWidth")
+    assert more.evaluate("node => node.clientHeight") >= 38
+    for name in ("more", "more-brush"):
+        tap(touch, widget, name)
+    page.wait_for_function(
+        "root => root.querySelector('[data-testid=iseg-brush]').checkVisibility()",
+        arg=widget.root.element_handle(),
+    )
+    assert kernel.value("w.tool") == "brush"
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    resize(widget, None)
+
+
+def resize(widget: Widget, width: int | None) -> None:
+    """Give the widget a width in CSS pixels, or all there is."""
+    wanted = "" if width is None else f"{width}px"
+    widget.root.evaluate("(root, width) => { root.style.width = width; }", wanted)
+    widget.page.wait_for_timeout(200)
+
+
+def tap(touch: CDPSession, widget: Widget, name: str) -> None:
+    """Touch a button with a finger."""
+    button = widget.root.get_by_test_id(f"iseg-{name}")
+    button.scroll_into_view_if_needed()
+    box: Any = button.bounding_box()
+    points = [{"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}]
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    widget.page.wait_for_timeout(300)
 
 
 def test_two_widgets_keep_their_keys_and_clicks_apart(notebook: Notebook) -> None:

@@ -120,6 +120,15 @@ class Widget:
         inside: bool = self.root.evaluate("root => root.contains(document.activeElement)")
         return inside
 
+    # --------------------------------------------------------------- tool bar
+    def press_button(self, name: str) -> None:
+        """Press a button of the tool bar, in its menu where it has no room."""
+        button = self.root.get_by_test_id(f"iseg-{name}")
+        if not button.is_visible():
+            self.root.get_by_test_id("iseg-more").click()
+            button = self.root.get_by_test_id(f"iseg-more-{name}")
+        button.click()
+
     # ------------------------------------------------------------- side panels
     def sides(self) -> list[str]:
         """Ids of the panels beside the picture."""
@@ -133,7 +142,7 @@ class Widget:
         """Open one of them."""
         panel = self.root.get_by_test_id(f"iseg-{name}-panel")
         if not panel.is_visible():
-            self.root.get_by_test_id(f"iseg-{name}-toggle").click()
+            self.press_button(f"{name}-toggle")
             panel.wait_for(state="visible")
 
     # ---------------------------------------------------------------- picture

@@ -95,6 +95,7 @@ def record() -> dict[str, Any]:
     say("reset")
     say("click", x=99.0, y=5.0, positive=True)
     say("cancel")
+    say("tile", level=0, column=0, row=0)
     panes = widget.panes
     widget.close()
     return {

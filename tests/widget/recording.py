@@ -136,6 +136,9 @@ def _queue(requests: list[dict[str, Any]], replies: list[dict[str, Any]]) -> Non
         say("queue_go", to=0, step=0)
         say("queue_go", to=7, step=0)
         say("queue")
+        with mock.patch.object(album.thumbnails, "_pool", AtOnce()):
+            say("queue_thumbnail", image=1)
+            say("queue_thumbnail", image=7)
         widget.close()
 
 

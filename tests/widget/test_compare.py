@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import threading
@@ -17,7 +18,7 @@ from iseg_widget.clicks import Click
 from iseg_widget.evaluation.robot import next_click
 from iseg_widget.masks import iou
 from iseg_widget.protocol import Method
-from iseg_widget.widget import compare_desk
+from iseg_widget.widget import codec, compare_desk, pyramid
 from iseg_widget.widget.compare import CompareWidget
 from iseg_widget.widget.messages import compare as messages
 from tests.widget import compare_recording
@@ -84,6 +85,50 @@ def test_a_view_gets_the_picture_and_every_pane(make: Make) -> None:
     assert page.of("activity")[-1] == {"kind": "activity", "ids": [], "what": None}
     assert page.of("working")[-1] == {"kind": "working", "pane": None}
     assert [pane["name"] for pane in widget.panes] == ["m0", "m1", "m2"]
+
+
+def test_of_a_large_picture_tiles_come_beside_the_queue_and_masks_are_exact(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WHOLE_PIXELS", "BASE_PIXELS"):
+        monkeypatch.setattr(pyramid, name, 1000)
+    monkeypatch.setattr(pyramid, "TILE", 16)
+    monkeypatch.setattr(codec, "MAX_PIXELS", 1000)
+    go = threading.Event()
+    widget, page, methods = make(disks(6, 7.5))
+    page.open()
+    assert page.of("picture")[0]["level"] == 2
+    with held(methods[0], go):
+        page.click(33, 21)
+        name = page.send("tile", level=1, column=2, row=1)
+        page.wait_for(lambda: page.of("tile"))
+        assert not page.of("course")[1:], "the click still waits"
+        go.set()
+        page.settle()
+    tile = page.of("tile")[0]
+    assert (tile["id"], tile["level"], tile["column"], tile["row"]) == (name, 1, 2, 1)
+    assert page.masks[0].shape == SHAPE
+    check_page(widget, page)
+    name = page.send("tile", level=0, column=5, row=0)
+    page.wait_for(lambda: page.of("error"))
+    assert page.of("error")[0]["ids"] == [name]
+
+
+@contextlib.contextmanager
+def held(method: Disks, go: threading.Event) -> Iterator[None]:
+    """Let a method answer only after ``go``."""
+    step = method.step
+
+    def waiting(*arguments: Any, **keywords: Any) -> Any:
+        assert go.wait(20)
+        return step(*arguments, **keywords)
+
+    method.step = waiting  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        go.set()
+        del method.step
 
 
 def test_a_second_view_gets_everything_too(make: Make) -> None:

@@ -1,7 +1,7 @@
 """The messages between the page and a comparison; see :mod:`iseg_widget.widget.messages`.
 
 ``js/src/compare/protocol.ts`` mirrors this module. Requests are ``hello``, ``ping``, ``click``,
-``undo``, ``redo``, ``reset`` and ``cancel`` as there, and three more:
+``undo``, ``redo``, ``reset``, ``cancel`` and ``tile`` as there, and three more:
 
 ================  ===============  ===============================================================
 kind              fields           meaning
@@ -11,7 +11,7 @@ kind              fields           meaning
 ``robot``         ``pane``         click where the mask of pane ``pane`` is most wrong
 ================  ===============  ===============================================================
 
-Replies are ``received``, ``activity``, ``picture``, ``cancelled`` and ``error`` as there;
+Replies are ``received``, ``activity``, ``picture``, ``tile``, ``cancelled`` and ``error`` as there;
 ``working``, which tells the pane that an ``activity`` is for; ``pane`` (see :class:`PaneReply`)
 for each pane as soon as it has its answer; and ``course`` (see :class:`CourseReply`) when all
 have, which ends the request.
@@ -50,6 +50,7 @@ from iseg_widget.widget.messages.core import (
     Undo,
 )
 from iseg_widget.widget.messages.known import REQUESTS as _OF_SEGMENTATION
+from iseg_widget.widget.messages.tiles import GetTile, Tile
 from iseg_widget.widget.messages.tools import MoveClick, RemoveClick
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Cancelled",
     "CourseReply",
     "ErrorReply",
+    "GetTile",
     "Hello",
     "HistoryEntry",
     "MoveClick",
@@ -75,6 +77,7 @@ __all__ = [
     "Request",
     "Reset",
     "RobotClick",
+    "Tile",
     "Undo",
     "WorkingReply",
     "parse_request",
@@ -82,7 +85,7 @@ __all__ = [
 
 _SHARED = (
     *("hello", "ping", "click", "undo", "redo", "reset", "cancel"),
-    *("move_click", "remove_click"),
+    *("move_click", "remove_click", "tile"),
 )
 REQUESTS: Known = {kind: _OF_SEGMENTATION[kind] for kind in _SHARED}
 """The requests that :class:`iseg_widget.CompareWidget` accepts, by kind."""

@@ -56,6 +56,26 @@ class NoteImage(Request):
     note: str
 
 
+@request(REQUESTS, image=is_count)
+@dataclass(frozen=True, kw_only=True)
+class GetThumbnail(Request):
+    """Send a small picture of an image with its saved masks. Clicks go first."""
+
+    kind = "queue_thumbnail"
+    image: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thumbnail(Reply):
+    """A small picture, the buffer; ``mime`` is null, and there is none, where it cannot be read."""
+
+    kind = "queue_thumbnail"
+    id: str
+    image: int
+    mime: str | None
+    data: bytes | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Opened(Reply):
     """Another image is open from revision ``rev`` on; the ``result`` of that revision follows.

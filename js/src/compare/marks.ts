@@ -1,33 +1,6 @@
-/** The pointer as the other panes show it, and clicks that can be moved. */
+/** The pointer as the other panes show it. */
 
-import type { ClickData } from "../protocol";
-import { type Point, toScreen, type Viewport } from "../viewport";
-
-/** How near to a click's middle a press takes it, in CSS pixels. */
-const REACH = 9;
-
-/** Number of the click under a screen position; of several, the latest. */
-export function nearestClick(
-  clicks: readonly ClickData[],
-  at: Point,
-  view: Viewport,
-): number | null {
-  let best: number | null = null;
-  let least = REACH;
-  clicks.forEach((click, index) => {
-    const there = toScreen(view, click);
-    const distance = Math.hypot(there.x - at.x, there.y - at.y);
-    if (distance > least) return;
-    least = distance;
-    best = index;
-  });
-  return best;
-}
-
-/** A hundredth of a pixel is plenty, and keeps the log readable. */
-export function movedClick({ x, y }: Point): Point {
-  return { x: Math.round(x * 100) / 100, y: Math.round(y * 100) / 100 };
-}
+import type { Point } from "../viewport";
 
 /** Where the pointer is in another pane: a ring with four ticks. */
 export function drawPointer(context: CanvasRenderingContext2D, at: Point): void {

@@ -1,11 +1,13 @@
 /** Drawing all panes. */
 
-import { draw, place, type Scene } from "../layers";
+import { draw, type Scene } from "../layers";
+import { drawFill } from "../mask-layer";
 import { OthersOverlay } from "../others";
 import type { Pyramid } from "../pyramid";
 import { Still } from "../still";
 import type { State } from "../store/state";
 import { onDevicePixels, toScreen } from "../viewport";
+import type { AgreementMap } from "./agreement";
 import type { Answers } from "./answers";
 import { drawPointer } from "./marks";
 import type { ComparePanel } from "./panel";
@@ -19,6 +21,8 @@ export interface Shown {
   /** The pane under the pointer; the agreement is the last one. */
   under: number | null;
   showsAgreement: boolean;
+  /** Draws on the masks and below the clicks of each. */
+  between(scene: Scene): void;
 }
 
 /** What moves along with the picture, for each canvas. */
@@ -59,12 +63,13 @@ function paintPane(canvas: HTMLCanvasElement, shown: Shown, index: number): void
     overlay,
     others: NOTHING,
   };
-  const map = index === answers.overlays.length ? answers.agreement.canvas : null;
+  const map = index === answers.overlays.length ? answers.agreement : null;
   draw(
     scene,
     stillOf(canvas),
     () => {
       if (map !== null) paintMap(scene, map);
+      shown.between(scene);
     },
     null,
   );
@@ -74,15 +79,16 @@ function paintPane(canvas: HTMLCanvasElement, shown: Shown, index: number): void
 }
 
 /** Draw the map of agreement on the picture, which loses its colours: the map's are to be read. */
-function paintMap(scene: Scene, map: CanvasImageSource): void {
+function paintMap(scene: Scene, map: AgreementMap): void {
   const { context, view, state } = scene;
+  if (map.width === 0) return;
   const { width, height } = state.image;
   context.globalCompositeOperation = "saturation";
   context.fillStyle = "#808080";
   context.fillRect(view.offsetX, view.offsetY, width * view.scale, height * view.scale);
   context.globalCompositeOperation = "source-over";
   context.globalAlpha = 0.4 + 0.6 * state.opacity;
-  context.imageSmoothingEnabled = false;
-  place(scene, map);
+  const scale = (view.scale * width) / map.width;
+  drawFill({ ...scene, view: { ...view, scale } }, map, "");
   context.globalAlpha = 1;
 }

@@ -59,11 +59,7 @@ export interface CourseReply {
   history: HistoryEntry;
 }
 
-export type CompareRequest =
-  | RequestBody
-  | { kind: "move_click"; index: number; x: number; y: number }
-  | { kind: "remove_click"; index: number }
-  | { kind: "robot"; pane: number };
+export type CompareRequest = RequestBody | { kind: "robot"; pane: number };
 
 declare module "../protocol" {
   interface Replies {

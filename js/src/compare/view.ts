@@ -4,15 +4,15 @@ import { belongsToControl, type Command, Keys } from "../keyboard";
 import { Link } from "../link";
 import { clicks } from "../parts/clicks";
 import { core } from "../parts/core";
-import type { Basics, Tool } from "../parts/part";
-import { type Picture, type Reply, toBytes } from "../protocol";
-import { Pyramid } from "../pyramid";
+import { movingOn } from "../parts/moving";
+import type { Basics, Part, Surface, Tool } from "../parts/part";
+import { PictureLayer } from "../picture";
+import type { Picture, Reply } from "../protocol";
 import { initialState, PLAIN, type State, Store, type TraitState } from "../store/state";
-import { type Drag, PointerInput } from "../tools/input";
+import { type Drag, PointerInput, type Press, translated } from "../tools/input";
 import type * as viewport from "../viewport";
 import { Answers } from "./answers";
 import { arrange } from "./layout";
-import { movedClick, nearestClick } from "./marks";
 import type { CompareModel, ComparePageTraits } from "./model";
 import { paint } from "./paint";
 import { ComparePanel } from "./panel";
@@ -38,15 +38,19 @@ export class CompareView implements Basics {
   readonly #link: Link;
   readonly #keys = new Keys();
   readonly #tools = new Map<string, Tool>();
-  readonly #escapes: (() => boolean)[] = [];
+  readonly #parts: readonly Part[];
   readonly #answers: Answers;
   readonly #sight: Sight;
   readonly #cleanups: (() => void)[] = [];
   #working: number | null = null;
   #under: number | null = null;
-  /** A click that is being moved. */
-  #dragged: { index: number; at: viewport.Point } | null = null;
-  #picture: Pyramid | null = null;
+  /** The picture that the pointer was at last. */
+  #surface: Surface;
+  /** All panes draw the same picture. */
+  readonly #picture = new PictureLayer({
+    send: (body) => this.send(body),
+    redraw: () => this.redraw(),
+  });
   #frame = 0;
   /** Messages are taken one after another, because inflating is asynchronous. */
   #messages: Promise<void> = Promise.resolve();
@@ -76,6 +80,8 @@ export class CompareView implements Basics {
       lost: (ids) => this.#onLost(ids),
     });
     this.#cleanups.push(() => this.#link.close());
+    this.#surface = this.#panel.panes[0] ?? this.#panel.agreement;
+    this.#parts = [clicks(this), movingOn(this, () => this.#surface), core(this)];
     this.#plugIn();
     host.append(this.#panel.root);
     this.#follow();
@@ -89,16 +95,15 @@ export class CompareView implements Basics {
   close(): void {
     this.#closed = true;
     cancelAnimationFrame(this.#frame);
+    for (const part of this.#parts) part.close?.();
     for (const cleanup of this.#cleanups.splice(0)) cleanup();
-    this.#picture?.close();
-    this.#picture = null;
+    this.#picture.close();
     this.#panel.close();
   }
 
   // Commands: those of the segmentation widget, and a few more
 
   #plugIn(): void {
-    const parts = [clicks(this), core(this)];
     const own: Command[] = [
       {
         id: "agreement",
@@ -120,14 +125,11 @@ export class CompareView implements Basics {
       },
       { id: "fit", keys: ["f"], label: "fit the picture", run: () => this.#sight.fit() },
     ];
-    for (const part of parts) {
-      for (const tool of part.tools ?? []) {
-        this.#tools.set(tool.id, tool);
-        this.#panel.addTool(tool);
-      }
-      if (part.escape) this.#escapes.push(part.escape);
+    for (const tool of this.#parts.flatMap((part) => part.tools ?? [])) {
+      this.#tools.set(tool.id, tool);
+      this.#panel.addTool(tool);
     }
-    const commands = [...parts.flatMap((part) => part.commands ?? []), ...own];
+    const commands = [...this.#parts.flatMap((part) => part.commands ?? []), ...own];
     for (const command of commands) this.#keys.add(command);
     this.#panel.listKeys(this.#keys.shortcuts());
   }
@@ -164,6 +166,8 @@ export class CompareView implements Basics {
   }
 
   #queue(reply: Reply, buffers: readonly unknown[]): void {
+    // Tiles may come in any order, and an answer does not wait for them.
+    if (reply.kind === "tile") return void this.#picture.take(reply, buffers[0]);
     this.#messages = this.#messages
       .then(() => (this.#closed ? undefined : this.#take(reply, buffers)))
       .catch((error: unknown) => this.#problem("Could not show the answer", String(error)));
@@ -176,25 +180,21 @@ export class CompareView implements Basics {
       case "pane":
         return this.#takePane(reply, buffers[0]);
       case "course":
-        return this.#takeCourse(reply);
+        this.#takeCourse(reply);
+        break;
       case "working":
         this.#working = reply.pane;
         return this.#update();
       default:
+        if (reply.kind === "error" || reply.kind === "cancelled") this.#picture.lost(reply.ids);
         this.store.dispatch({ type: "reply", reply });
     }
+    for (const part of this.#parts) await part.reply?.(reply, buffers);
   }
 
   async #takePicture(reply: Picture, buffer: unknown): Promise<void> {
     if (!this.#link.owns(reply.id)) return;
-    const blob = new Blob([toBytes(buffer)], { type: reply.mime });
-    const picture = await createImageBitmap(blob);
-    if (this.#closed) return picture.close();
-    this.#picture?.close();
-    // One piece, of whatever size: there are no tiles to ask for.
-    const { width, height, tile } = reply;
-    this.#picture = new Pyramid({ width, height }, { level: 0, tile }, picture, () => undefined);
-    this.redraw();
+    if (!(await this.#picture.load(reply, buffer))) return;
     this.store.dispatch({ type: "picture" });
     this.store.dispatch({ type: "connection", connection: "ready" });
   }
@@ -224,6 +224,7 @@ export class CompareView implements Basics {
 
   #onLost(ids: readonly string[]): void {
     const { pending } = this.store.state;
+    this.#picture.lost(ids);
     const gone = pending.filter((click) => ids.includes(click.id)).length;
     this.store.dispatch({ type: "lost", ids });
     if (gone > 0) {
@@ -243,7 +244,8 @@ export class CompareView implements Basics {
 
   click(at: viewport.Point, positive: boolean): void {
     if (!this.#sight.isInside(at)) return;
-    const click = { ...movedClick(at), positive };
+    // A hundredth of a pixel is plenty, and keeps the log readable.
+    const click = { x: Math.round(at.x * 100) / 100, y: Math.round(at.y * 100) / 100, positive };
     const id = this.send({ kind: "click", ...click });
     this.store.dispatch({ type: "sent", click: { id, ...click } });
   }
@@ -277,7 +279,7 @@ export class CompareView implements Basics {
     const { state } = this.store;
     if (state.help) {
       this.store.dispatch({ type: "help", open: false });
-    } else if (!this.#escapes.some((putAway) => putAway())) {
+    } else if (!this.#parts.some((part) => part.escape?.())) {
       if (state.pending.length === 0 && state.activity === null) return;
       this.send({ kind: "cancel" });
       this.store.dispatch({ type: "cancelled" });
@@ -287,14 +289,21 @@ export class CompareView implements Basics {
   #listen(): void {
     const { root, panes, agreement, grid } = this.#panel;
     const sight = this.#sight;
-    for (const { canvas } of [...panes, agreement]) {
+    for (const surface of [...panes, agreement]) {
+      const { canvas } = surface;
       const input = new PointerInput(canvas, {
         click: (at, press) =>
           this.#tools.get(this.store.state.tool)?.click?.(sight.pixel(at), press),
-        grab: (at) => this.#grab(at),
+        grab: (at, press) => {
+          this.#surface = surface;
+          return this.#grab(at, press);
+        },
         pan: (dx, dy) => sight.pan(dx, dy),
         zoom: (at, factor) => sight.zoom(at, factor),
-        hover: (at) => this.#hover(at),
+        hover: (at) => {
+          if (at !== null) this.#surface = surface;
+          this.#hover(at);
+        },
         focus: () => canvas.focus({ preventScroll: true }),
         hasFocus: () => root.contains(document.activeElement),
       });
@@ -309,25 +318,13 @@ export class CompareView implements Basics {
     window.addEventListener("resize", () => this.#measure(), { signal: abort.signal });
   }
 
-  /** A press on a click moves it, in all panes. */
-  #grab(at: viewport.Point): Drag | null {
-    const { clicks: given, pending } = this.store.state;
-    const index = pending.length > 0 ? null : nearestClick(given, at, this.#sight.view);
-    if (index === null) return null;
-    const move = (to: viewport.Point | null): void => {
-      this.#dragged = to === null ? null : { index, at: this.#sight.pixel(to) };
-      this.redraw();
-    };
-    return {
-      move,
-      drop: (to, moved) => {
-        move(null);
-        const pixel = this.#sight.pixel(to);
-        if (!moved || !this.#sight.isInside(pixel)) return;
-        this.send({ kind: "move_click", index, ...movedClick(pixel) });
-      },
-      cancel: () => move(null),
-    };
+  #grab(at: viewport.Point, press: Press): Drag | null {
+    const pixel = (point: viewport.Point) => this.#sight.pixel(point);
+    for (const part of this.#parts) {
+      const drag = part.grab?.(pixel(at), press);
+      if (drag) return translated(drag, pixel);
+    }
+    return null;
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -342,7 +339,9 @@ export class CompareView implements Basics {
   #hover(at: viewport.Point | null): void {
     const pixel = at === null ? null : this.#sight.pixel(at);
     const inside = pixel !== null && this.#sight.isInside(pixel);
+    this.#surface.canvas.style.cursor = "";
     this.store.dispatch({ type: "hover", at: inside ? pixel : null });
+    for (const part of this.#parts) part.hover?.(inside ? pixel : null);
   }
 
   // What is in sight
@@ -398,6 +397,7 @@ export class CompareView implements Basics {
 
   #onState(state: State, before: State): void {
     this.#update();
+    for (const part of this.#parts) part.update?.(state, before);
     const { latency, ...shown } = state;
     const looksSame = (Object.keys(shown) as (keyof typeof shown)[]).every(
       (name) => before[name] === state[name],
@@ -414,18 +414,21 @@ export class CompareView implements Basics {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     if (this.#sight.size.width === 0) return;
-    const dragged = this.#dragged;
-    const clicks = this.store.state.clicks.map((click, index) =>
-      dragged?.index === index ? { ...click, ...dragged.at } : click,
-    );
+    const { view, size } = this.#sight;
+    this.#picture.look(view, size, (this.#panel.home.width || size.width) / size.width);
     paint(this.#panel, {
-      state: { ...this.store.state, clicks },
+      state: this.store.state,
       answers: this.#answers,
       sight: this.#sight,
-      picture: this.#picture,
+      picture: this.#picture.pyramid,
       under: this.#under,
       showsAgreement: this.#showsAgreement,
+      between: (scene) => {
+        for (const part of this.#parts) part.draw?.(scene);
+      },
     });
-    this.#panel.root.dataset.revision = String(this.store.state.rev);
+    const { dataset } = this.#panel.root;
+    dataset.revision = String(this.store.state.rev);
+    dataset.sharp = String(this.#picture.pyramid?.complete ?? false);
   }
 }

@@ -46,16 +46,26 @@ export interface Queue {
   notices: string[];
 }
 
+/** A small picture of an image, the buffer; `mime` is null where it cannot be read. */
+export interface QueueThumbnail {
+  kind: "queue_thumbnail";
+  id: string;
+  image: number;
+  mime: string | null;
+}
+
 declare module "../protocol" {
   interface Requests {
     queue: object;
     queue_go: { to: number; step: -1 | 0 | 1 };
     queue_mark: { image: number; status: Status; go_on: boolean };
     queue_note: { image: number; note: string };
+    queue_thumbnail: { image: number };
   }
   interface Replies {
     opened: Opened;
     queue: Queue;
+    queue_thumbnail: QueueThumbnail;
   }
 }
 
@@ -77,6 +87,7 @@ registerReply("opened", {
   tile: isCount,
   mime: isText,
 });
+registerReply("queue_thumbnail", { id: isText, image: isCount, mime: isTextOrNull });
 registerReply("queue", {
   id: isTextOrNull,
   at: isCount,

@@ -8,7 +8,7 @@ import type { State } from "../store/state";
 import { distance } from "../tools/geometry";
 import type { Drag, Press } from "../tools/input";
 import { type Point, toScreen } from "../viewport";
-import type { Host, Part } from "./part";
+import type { Basics, Host, Part, Surface } from "./part";
 
 /** CSS pixels around the middle of a click that belong to it. */
 const REACH = { mouse: 8, pen: 10, touch: 18 };
@@ -24,7 +24,10 @@ interface Moved {
 }
 
 class Moving {
-  readonly #host: Host;
+  readonly #host: Basics;
+  readonly #surface: () => Surface;
+  /** The canvas that has a title because of the click under the pointer. */
+  #titled: HTMLCanvasElement | null = null;
   readonly #remove: HTMLButtonElement;
   /** The click under the pointer, or tapped. */
   #hovered: number | null = null;
@@ -36,14 +39,15 @@ class Moving {
   #timer = 0;
   readonly #sent = new Map<string, Moved>();
 
-  constructor(host: Host) {
+  constructor(host: Basics, surface: () => Surface) {
     this.#host = host;
+    this.#surface = surface;
     this.#remove = button("click-remove", "Remove this click", icon("close"), () => {
       if (this.#tapped !== null) this.remove(this.#tapped);
     });
     this.#remove.classList.add("iseg-click-remove");
     this.#remove.hidden = true;
-    host.panel.stage.append(this.#remove);
+    surface().stage.append(this.#remove);
   }
 
   /** The click nearest to a position, if that is within its reach. */
@@ -149,6 +153,8 @@ class Moving {
 
   #tap(index: number | null): void {
     this.#tapped = index;
+    const { stage } = this.#surface();
+    if (index !== null && this.#remove.parentNode !== stage) stage.append(this.#remove);
     this.#place();
     this.#host.redraw();
   }
@@ -167,25 +173,33 @@ class Moving {
     const { tool } = this.#host.store.state;
     const clicking = tool === "positive" || tool === "negative";
     const index = at === null || !clicking ? null : this.#at(at, REACH.mouse);
-    const { canvas } = this.#host.panel;
+    const { canvas } = this.#surface();
     if (index !== null) canvas.style.cursor = "grab";
     if (index === this.#hovered) return;
     this.#hovered = index;
-    canvas.title = index === null ? "" : `Click ${index + 1}: drag to move, Delete removes`;
+    this.#title(index);
     this.#host.redraw();
+  }
+
+  #title(index: number | null): void {
+    if (this.#titled !== null) this.#titled.title = "";
+    this.#titled = index === null ? null : this.#surface().canvas;
+    if (this.#titled === null || index === null) return;
+    this.#titled.title = `Click ${index + 1}: drag to move, Delete removes`;
   }
 
   update(state: State, before: State): void {
     if (state.clicks !== before.clicks) {
       this.#hovered = null;
-      this.#host.panel.canvas.title = "";
+      this.#title(null);
       this.#tap(null);
     }
     if (state.scale !== before.scale) this.#place();
   }
 
   reply(reply: Reply): void {
-    if (reply.kind !== "result" && reply.kind !== "error" && reply.kind !== "cancelled") return;
+    // What only tells that it is worked on is no answer.
+    if (reply.kind === "activity" || !("ids" in reply)) return;
     for (const id of reply.ids) this.#sent.delete(id);
   }
 
@@ -246,8 +260,11 @@ function twice({ context }: Scene, path: Path2D, dash: number[]): void {
   context.setLineDash([]);
 }
 
-export function moving(host: Host): Part {
-  const made = new Moving(host);
+export const moving = (host: Host): Part => movingOn(host, () => host.panel);
+
+/** The same where there are several pictures: `surface` is the one that the pointer is at. */
+export function movingOn(host: Basics, surface: () => Surface): Part {
+  const made = new Moving(host, surface);
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   return {
     commands: [

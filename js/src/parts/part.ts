@@ -83,10 +83,17 @@ export interface Host {
   run(command: string): void;
 }
 
-/** What the parts `clicks` and `core` use: a comparison has them as well. */
+/** What the parts `clicks`, `moving` and `core` use: a comparison has them as well. */
 export type Basics = Pick<
   Host,
-  "store" | "send" | "click" | "setTrait" | "viewport" | "show" | "size"
+  "store" | "send" | "click" | "setTrait" | "viewport" | "show" | "size" | "redraw"
 >;
+
+/** A picture on the page. */
+export interface Surface {
+  /** What lies over the canvas goes in here. */
+  readonly stage: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+}
 
 export type MakePart = (host: Host) => Part;

@@ -41,13 +41,16 @@ export class QueueList {
   });
   readonly #left = element("p", { class: "iseg-queue-left" });
   readonly #open: (index: number) => void;
+  readonly #thumbnail: (index: number) => HTMLElement;
   #entries: readonly QueueEntry[] = [];
   #at = 0;
   /** Nothing is built while nobody sees it. */
   #shown = false;
 
-  constructor(open: (index: number) => void) {
+  /** `thumbnail` gives the place of an image's small picture. */
+  constructor(open: (index: number) => void, thumbnail: (index: number) => HTMLElement) {
     this.#open = open;
+    this.#thumbnail = thumbnail;
     this.#filter = element(
       "select",
       { class: "iseg-select", "aria-label": "Which images", "data-testid": "iseg-queue-filter" },
@@ -107,6 +110,7 @@ export class QueueList {
         "data-testid": "iseg-queue-item",
         title: said === "" ? file : `${file}\n${said}`,
       },
+      this.#thumbnail(index),
       problem === null ? statusMark(status) : icon("warning"),
       element("span", { class: "iseg-queue-number" }, String(index + 1)),
       text,

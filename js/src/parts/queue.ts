@@ -7,6 +7,7 @@ import type { State } from "../store/state";
 import type { Host, Part } from "./part";
 import { QueueBar } from "./queue-bar";
 import { QueueList } from "./queue-list";
+import { Thumbnails } from "./queue-thumbnails";
 
 export function queue(host: Host): Part {
   return host.model.get("images") > 0 ? new QueuePart(host) : {};
@@ -16,6 +17,7 @@ class QueuePart implements Part {
   readonly #host: Host;
   readonly #bar: QueueBar;
   readonly #list: QueueList;
+  readonly #thumbnails: Thumbnails;
   #entries: QueueEntry[] = [];
   /** The image whose picture is in sight. */
   #at = -1;
@@ -34,7 +36,11 @@ class QueuePart implements Part {
       status: (status) => this.#mark(status, false),
       note: (image, note) => host.send({ kind: "queue_note", image, note }),
     });
-    this.#list = new QueueList((index) => this.#go(index, 0));
+    this.#thumbnails = new Thumbnails((image) => host.send({ kind: "queue_thumbnail", image }));
+    this.#list = new QueueList(
+      (index) => this.#go(index, 0),
+      (index) => this.#thumbnails.of(index),
+    );
     host.panel.below.append(this.#bar.root);
     host.panel.side.addTab({
       id: "images",
@@ -118,10 +124,14 @@ class QueuePart implements Part {
   async reply(reply: Reply, buffers: readonly unknown[]): Promise<void> {
     if (reply.kind === "opened") return this.#open(reply, buffers[0]);
     if (reply.kind === "queue") return this.#take(reply);
+    if (reply.kind === "queue_thumbnail") return this.#thumbnails.take(reply, buffers[0]);
     if (reply.kind !== "result" && reply.kind !== "error" && reply.kind !== "cancelled") return;
     if (reply.kind === "result") {
+      this.#thumbnails.changed(this.#at);
       if (this.#latest === null) this.#host.send({ kind: "queue" });
       else this.#at = this.#latest.at;
+    } else {
+      this.#thumbnails.lost(reply.ids);
     }
     if (this.#asked !== null && reply.ids.includes(this.#asked)) this.#asked = null;
     this.#draw();
@@ -136,7 +146,11 @@ class QueuePart implements Part {
     if (before === null && !reply.whole) return; // the list was asked for and is on its way
     this.#latest = reply;
     if (reply.whole) this.#entries = [];
-    for (const entry of reply.images) this.#entries[entry.index] = entry;
+    for (const entry of reply.images) {
+      this.#entries[entry.index] = entry;
+      this.#thumbnails.changed(entry.index);
+    }
+    this.#thumbnails.saved(reply.saved);
     // The bar follows the picture, which comes a moment later.
     if (this.#at < 0) this.#at = reply.at;
     this.#tell(reply, before);
@@ -158,7 +172,10 @@ class QueuePart implements Part {
 
   update(state: State, before: State): void {
     const back = before.connection === "lost" && state.connection !== "lost";
-    if (back) this.#host.send({ kind: "queue" });
+    if (back) {
+      this.#host.send({ kind: "queue" });
+      this.#thumbnails.forget();
+    }
     if (state.connection === "lost" && this.#asked !== null) {
       this.#asked = null;
       this.#draw();
@@ -173,5 +190,6 @@ class QueuePart implements Part {
 
   close(): void {
     this.#bar.flush();
+    this.#thumbnails.close();
   }
 }

@@ -29,6 +29,15 @@ export interface Drag {
   cancel(): void;
 }
 
+/** A drag in CSS pixels of the canvas, of one that takes other positions. */
+export function translated(drag: Drag, position: (at: Point) => Point): Drag {
+  return {
+    move: (at) => drag.move(position(at)),
+    drop: (at, moved) => drag.drop(position(at), moved),
+    cancel: () => drag.cancel(),
+  };
+}
+
 /** Positions are in CSS pixels of the canvas. */
 export interface Actions {
   click(at: Point, press: Press): void;
