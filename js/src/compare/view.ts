@@ -2,7 +2,7 @@
 
 import { belongsToControl, type Command, Keys } from "../keyboard";
 import { Link } from "../link";
-import { clicks } from "../parts/clicks";
+import { clicks, crosshair } from "../parts/clicks";
 import { core } from "../parts/core";
 import type { Basics, Tool } from "../parts/part";
 import { type Picture, type Reply, toBytes } from "../protocol";
@@ -98,7 +98,7 @@ export class CompareView implements Basics {
   // Commands: those of the segmentation widget, and a few more
 
   #plugIn(): void {
-    const parts = [clicks(this), core(this)];
+    const parts = [clicks(this), core(this), crosshair(this)];
     const own: Command[] = [
       {
         id: "agreement",

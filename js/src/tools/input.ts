@@ -37,6 +37,8 @@ export interface Actions {
   pan(dx: number, dy: number): void;
   zoom(at: Point, factor: number): void;
   hover(at: Point | null): void;
+  /** A finger alone is on the picture, or (null) no longer. */
+  finger?(at: Point | null): void;
   focus(): void;
   hasFocus(): boolean;
 }
@@ -126,6 +128,7 @@ export class PointerInput {
       drag: alone && !resting && event.button !== 1 ? this.#actions.grab(at, press) : null,
       resting,
     });
+    if (touch && alone && !resting) this.#actions.finger?.(at);
     // A second finger turns both into a gesture: neither may click when it is lifted.
     if (!alone) this.#spoil(this.#alike(touch));
   };
@@ -140,6 +143,7 @@ export class PointerInput {
       pointer.moved = true;
       pointer.drag?.cancel();
       pointer.drag = null;
+      if (pointer.press.pointerType === "touch") this.#actions.finger?.(null);
     }
   }
 
@@ -165,6 +169,7 @@ export class PointerInput {
       return;
     }
     if (press.resting) return;
+    if (touch) this.#actions.finger?.(at);
     if (!press.moved && distance(press.start, at) > press.slack) press.moved = true;
     if (press.drag !== null) {
       // Between two frames a pen is at many places: a line goes through all of them.
@@ -196,6 +201,7 @@ export class PointerInput {
     this.#presses.delete(event.pointerId);
     if (event.pointerType === "pen") this.#writes(event);
     if (press === undefined) return;
+    if (event.pointerType === "touch") this.#actions.finger?.(null);
     if (press.drag !== null) press.drag.drop(this.#position(event), press.moved);
     else if (!press.moved && press.button !== 1) {
       this.#actions.click(press.start, { ...press.press, time: event.timeStamp });
@@ -205,6 +211,7 @@ export class PointerInput {
   readonly #cancel = (event: PointerEvent): void => {
     if (event.pointerType === "pen") this.#writes(event);
     this.#presses.get(event.pointerId)?.drag?.cancel();
+    if (event.pointerType === "touch") this.#actions.finger?.(null);
     this.#presses.delete(event.pointerId);
   };
 
