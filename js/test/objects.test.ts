@@ -70,6 +70,20 @@ describe("objects", () => {
     expect(document.activeElement).toBe(button());
   });
 
+  it("keep what is being written when a result comes, as after a double click", async () => {
+    rows()[0]?.click();
+    rows()[0]?.dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
+    const name = stage.get("object-name") as HTMLInputElement;
+    name.value = "Tom";
+    await stage.state({ objects: two, active: 2 });
+    expect(document.activeElement).toBe(stage.get("object-name"));
+    expect((stage.get("object-name") as HTMLInputElement).value).toBe("Tom");
+    expect(stage.model.sent.some(({ kind }) => kind === "change_object")).toBe(false);
+    stage.key("Enter", {}, stage.get("object-name"));
+    expect(stage.model.last("change_object")).toMatchObject({ object: 2, name: "Tom" });
+    expect(stage.all("object-name")).toEqual([]);
+  });
+
   it("are named with a button as well", () => {
     stage.get("rename-object").click();
     expect(document.activeElement).toBe(stage.get("object-name"));

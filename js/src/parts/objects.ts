@@ -45,6 +45,9 @@ class Objects implements Part {
   /** Objects chosen beside the active one, for merging and subtracting. */
   #marked: ReadonlySet<number> = new Set();
   #renaming: number | null = null;
+  /** Where the name is written; stays when the list is drawn anew meanwhile. */
+  #field: HTMLInputElement | null = null;
+  #drawing = false;
 
   constructor(host: Host) {
     this.#host = host;
@@ -176,6 +179,7 @@ class Objects implements Part {
     const known = new Set(state.objects.map(({ id }) => id));
     this.#marked = new Set([...this.#marked].filter((id) => known.has(id) && id !== state.active));
     if (known.size < 2) this.#marking = false;
+    if (this.#renaming !== null && !known.has(this.#renaming)) this.#renaming = this.#field = null;
     this.#show(state);
   }
 
@@ -233,7 +237,9 @@ class Objects implements Part {
   }
 
   #edit(id: number): void {
+    if (this.#renaming === id) return;
     this.#renaming = id;
+    this.#field = null;
     this.#show(this.#host.store.state);
   }
 
@@ -244,10 +250,13 @@ class Objects implements Part {
     const focused = holder?.closest<HTMLElement>("[data-object]")?.dataset.object;
     const control = (holder as HTMLElement | null)?.dataset.testid;
     const rows = [...state.objects].reverse().map((entry) => this.#row(entry, state));
+    this.#drawing = true; // what is put elsewhere loses the focus, but nobody left it
     this.#list.replaceChildren(...rows);
-    const name = this.#list.querySelector<HTMLInputElement>("input.iseg-text");
-    name?.focus();
-    name?.select();
+    this.#drawing = false;
+    if (this.#field !== null && document.activeElement !== this.#field) {
+      this.#field.focus();
+      if (this.#field.value === this.#field.defaultValue) this.#field.select();
+    }
     if (focused !== undefined && this.#renaming === null) {
       const row = this.#list.querySelector<HTMLElement>(`[data-object="${focused}"]`);
       (row?.querySelector<HTMLElement>(`[data-testid="${control}"]`) ?? row)?.focus();
@@ -309,6 +318,7 @@ class Objects implements Part {
 
   #name(entry: ObjectEntry): HTMLElement {
     const title = titleOf(entry);
+    if (this.#renaming === entry.id && this.#field !== null) return this.#field;
     if (this.#renaming !== entry.id) {
       return element("span", { class: "iseg-object-name", title }, title);
     }
@@ -319,9 +329,10 @@ class Objects implements Part {
       "aria-label": `Name of ${title}`,
       "data-testid": "iseg-object-name",
     });
+    this.#field = input;
     const done = (keep: boolean): void => {
-      if (this.#renaming !== entry.id) return;
-      this.#renaming = null;
+      if (this.#renaming !== entry.id || this.#drawing) return;
+      this.#renaming = this.#field = null;
       if (keep && input.value !== entry.name) this.#change({ name: input.value }, entry.id);
       this.#show(this.#host.store.state);
     };
