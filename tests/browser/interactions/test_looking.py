@@ -141,11 +141,11 @@ def test_opacity_and_hiding(bench: Bench) -> None:
     assert bench.tinted() == (True, False)
 
 
-# name, value, key, and how often it is pressed; what is then tinted or hidden inside and outside.
+# Trait, value, key, and how often it is pressed; whether inside and outside are painted over then.
 MODES = {
     "contour": ("mask_display", "contour", "j", 2, (False, False)),
     "invert": ("invert", True, "i", 1, (False, True)),
-    "cut-out": ("background", "checkerboard", "0", 2, (True, True)),
+    "cut-out": ("background", "checkerboard", "0", 2, (False, True)),
 }
 
 
@@ -192,7 +192,7 @@ def test_views_panel(bench: Bench) -> None:
     revision = bench.widget.revision()
     hand.push("explain-toggle")
     bench.until("w.panel", "explain")
-    thumb = hand.get("views-thumb").first
+    thumb = bench.widget.root.locator(".iseg-thumb[tabindex='0']")
     thumb.wait_for(timeout=60 * SECONDS)
     hand.press(thumb)
     expect(hand.get("lightbox")).to_be_visible()
