@@ -22,7 +22,7 @@ BUNDLE := iseg_widget/widget/static/widget.js
 JS_SOURCES := $(shell find js -path js/node_modules -prune -o -type f \
 	\( -name '*.ts' -o -name '*.css' -o -name '*.mjs' -o -name 'tsconfig*.json' \) -print 2>/dev/null)
 
-.PHONY: help env bundle chromium demo test lint test-js test-python test-notebooks test-browser pictures wheel clean
+.PHONY: help env bundle chromium demo test lint test-js test-python test-notebooks test-browser pictures latency wheel clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -82,6 +82,9 @@ test-browser: $(ENV) $(BUNDLE) chromium ## drive JupyterLab in Chromium
 
 pictures: $(ENV) $(BUNDLE) chromium ## take the README's pictures of a real session
 	$(PY) -m tests.browser.pictures
+
+latency: $(ENV) $(BUNDLE) chromium ## measure clicks in JupyterLab, from button to mask
+	$(PY) -m tests.browser.latency
 
 wheel: $(ENV) $(BUNDLE) ## build dist/*.whl and dist/*.tar.gz
 	rm -rf dist

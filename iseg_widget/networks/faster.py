@@ -20,8 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from iseg_widget.networks.deeplab import Decoder
+from iseg_widget.networks.focalclick import Refiner
 from iseg_widget.networks.hrnet import HRNetOCR, gather_region
 from iseg_widget.networks.layers import ConvNormAct, resize
+from iseg_widget.networks.lite import PyramidHead
 from iseg_widget.networks.mix_transformer import MLPHead
 
 Size = tuple[int, int]
@@ -311,6 +313,47 @@ class _HRNetOCR(HRNetOCR):
         return self.cls_head(augmented), auxiliary, augmented
 
 
+class _PyramidHead(PyramidHead):
+    """The decoder of the Lite0 networks, which fuses the maps before they are enlarged."""
+
+    enlarged: EnlargedConv
+
+    @classmethod
+    def adopt(cls, head: PyramidHead) -> None:
+        """Turn a head whose normalisations are folded into one of these."""
+        fuse = head.fuse
+        channels = fuse.conv.in_channels // len(head.project)
+        head.__class__ = cls
+        head.add_module("enlarged", EnlargedConv(fuse.conv, [channels] * len(head.project)))
+
+    def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        projected = self.projected(maps)
+        size = (projected[0].shape[2], projected[0].shape[3])
+        features = self.blend(torch.relu_(self.enlarged(projected, size)))
+        return self.predict(features), features
+
+
+class _Refiner(Refiner):
+    """FocalClick's Refiner with one convolution for both of its answers."""
+
+    both: nn.Conv2d
+
+    @classmethod
+    def adopt(cls, refiner: Refiner) -> None:
+        """Turn a refiner into one of these."""
+        heads = (refiner.refine_pred, refiner.refine_trimap)
+        both = nn.Conv2d(heads[0].in_channels, 2, 3, padding=1)
+        for name in ("weight", "bias"):
+            parts = [getattr(head, name).detach() for head in heads]
+            setattr(both, name, nn.Parameter(torch.cat(parts), requires_grad=False))
+        refiner.__class__ = cls
+        refiner.add_module("both", both)
+
+    def _heads(self, fused: Tensor) -> tuple[Tensor, Tensor]:
+        detail, boundary = self.both(fused).split(1, 1)
+        return detail, boundary
+
+
 def quicken(network: nn.Module) -> None:
     """Give parts their faster form, in place; normalisations must have been folded.
 
@@ -321,6 +364,8 @@ def quicken(network: nn.Module) -> None:
         (Decoder, _Decoder.adopt),
         (MLPHead, _MLPHead.adopt),
         (HRNetOCR, _HRNetOCR.adopt),
+        (PyramidHead, _PyramidHead.adopt),
+        (Refiner, _Refiner.adopt),
     )
     # Subclasses may compute something else, so only the class itself is meant.
     for module in list(network.modules()):

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from iseg_widget.networks.efficientnet_lite import (
     PIXEL_MEAN,
@@ -115,18 +116,35 @@ class Refiner(nn.Module):
         ----------
         image: ``(N, 3, R, R)`` crop, RGB in 0..1, not normalised.
         clicks: ``(N, 2, R, R)`` positive and negative disks.
-        features: ``(N, C, h, w)`` RoIAligned features of the Segmentor.
+        features: ``(N, channels, h, w)`` RoIAligned features of the Segmentor, see :meth:`reduce`.
         coarse: ``(N, 1, R, R)`` RoIAligned logits M_l.
         """
         size = (coarse.shape[2], coarse.shape[3])
         low = self.image_conv1(torch.cat([image, clicks, torch.sigmoid(coarse)], 1))
         low = self.image_conv3(self.image_conv2(low))
-        high = resize(self.refine_fusion(features), (low.shape[2], low.shape[3]))
+        high = resize(self._fuse(features), (low.shape[2], low.shape[3]))
         fused = self.refine_fusion3(self.refine_fusion2(low + high))
-        detail = resize(self.refine_pred(fused), size)
-        boundary = resize(self.refine_trimap(fused), size)
+        detail, boundary = (resize(logits, size) for logits in self._heads(fused))
         weight = torch.sigmoid(boundary)
         return Refined(coarse, detail, boundary, weight * detail + (1 - weight) * coarse)
+
+    def reduce(self, features: Tensor) -> Tensor:
+        """Narrow the Segmentor's features before RoIAlign, which is linear as this is.
+
+        The bias, which RoIAlign would not keep at the border, is added afterwards.
+        """
+        return functional.conv2d(features, self.refine_fusion.conv.weight)
+
+    def _fuse(self, reduced: Tensor) -> Tensor:
+        fusion = self.refine_fusion
+        bias = fusion.conv.bias
+        if bias is not None:
+            reduced = reduced + bias.to(reduced.dtype)[:, None, None]
+        fused: Tensor = fusion.act(fusion.norm(reduced))
+        return fused
+
+    def _heads(self, fused: Tensor) -> tuple[Tensor, Tensor]:
+        return self.refine_pred(fused), self.refine_trimap(fused)
 
 
 class FocalClickNetwork(nn.Module):
@@ -135,7 +153,7 @@ class FocalClickNetwork(nn.Module):
     Subclasses build the Segmentor and define :meth:`segment`.
     """
 
-    refiner: nn.Module
+    refiner: Refiner
 
     def __init__(self, geometry: Geometry) -> None:
         super().__init__()
@@ -164,7 +182,10 @@ class FocalClickNetwork(nn.Module):
         side = coarse.logits.shape[-1]
         feature_size = (coarse.features.shape[2], coarse.features.shape[3])
         features = roi_align(
-            coarse.features, boxes, feature_size, spatial_scale=feature_size[1] / side
+            self.refiner.reduce(coarse.features),
+            boxes,
+            feature_size,
+            spatial_scale=feature_size[1] / side,
         )
         logits = roi_align(coarse.logits, boxes, (image.shape[2], image.shape[3]))
         refined: Refined = self.refiner(image, clicks, features, logits)

@@ -68,10 +68,15 @@ class PyramidHead(nn.Module):
 
     def gather(self, maps: tuple[Tensor, ...]) -> Tensor:
         """Return all maps side by side, ``(N, channels * len(maps), H/4, W/4)``."""
-        projected = [project(x) for project, x in zip(self.project, maps, strict=True)]
-        projected[-1] = self.smooth(projected[-1] * self.context(maps[-1]))
+        projected = self.projected(maps)
         size = (projected[0].shape[2], projected[0].shape[3])
         return torch.cat([resize(x, size) for x in projected], 1)
+
+    def projected(self, maps: tuple[Tensor, ...]) -> list[Tensor]:
+        """Return all maps with the same number of channels, each at its own size."""
+        projected = [project(x) for project, x in zip(self.project, maps, strict=True)]
+        projected[-1] = self.smooth(projected[-1] * self.context(maps[-1]))
+        return projected
 
     def decode(self, gathered: Tensor) -> Tensor:
         """Fuse what :meth:`gather` returned to features ``(N, channels, H/4, W/4)``."""

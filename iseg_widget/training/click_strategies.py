@@ -58,9 +58,10 @@ STRATEGIES = {
         around=0.0,
         side=512,
     ),
-    # Numbers as in the published code of ITIS (BMVC 2018), which draws clicks iFCN's way: 5, 10,
-    # 5 and 10 clicks, margin 5, step 10, reach 40 pixels on PASCAL VOC's images. How often each
-    # strategy is taken is not known.
+    # iFCN has no published code. 5 positive, 10, 5 and 10 negative clicks of its three strategies
+    # and the reach of 40 pixels are those of ITIS's code (BMVC 2018), which draws clicks iFCN's
+    # way on PASCAL VOC's images; margin 5 and step 10 are what other reimplementations take. How
+    # often each strategy is taken is not known.
     "ifcn": ClickStrategy(
         positives=5,
         negatives=10,

@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from iseg_widget.widget.cores import leave_a_core
 from iseg_widget.widget.timing import now
 
 _log = logging.getLogger(__name__)
@@ -93,10 +94,12 @@ Run = Callable[[Sequence[Job]], None]
 
 
 def _work(queue: _Queue, runner: weakref.WeakMethod[Run]) -> None:
+    limited = False
     while jobs := queue.take():
         run = runner()
         if run is None:
             return
+        limited = limited or leave_a_core()
         try:
             run(jobs)
         except Exception as error:  # noqa: BLE001 - whatever happens, the thread goes on

@@ -8,33 +8,78 @@ import type { Box } from "./protocol";
 /** Side of a tile in pixels. */
 export const TILE = 256;
 
-/** Half a mask in width and height: a pixel is set where at least two of its four are. */
+/**
+ * Half a mask in width and height: a pixel is set where at least two of its four are. Past an odd
+ * border the last ones count twice. Written into `half`, whose rows are `across` long, from `at` on.
+ */
 export function halve(
   mask: Uint8Array,
   width: number,
   height: number,
   half: Uint8Array,
-  [x0, y0, x1, y1]: Box,
+  across = Math.ceil(width / 2),
+  at = 0,
 ): void {
-  const across = Math.ceil(width / 2);
-  for (let y = y0; y < y1; y++) {
-    const above = 2 * y * width;
-    const below = Math.min(2 * y + 1, height - 1) * width;
-    for (let x = x0; x < x1; x++) {
-      const left = 2 * x;
-      const right = Math.min(left + 1, width - 1);
+  const pairs = width >> 1;
+  for (let y = 0; 2 * y < height; y++) {
+    const to = at + y * across;
+    let above = 2 * y * width;
+    let below = Math.min(2 * y + 1, height - 1) * width;
+    for (let x = 0; x < pairs; x++, above += 2, below += 2) {
       const count =
-        (mask[above + left] ?? 0) +
-        (mask[above + right] ?? 0) +
-        (mask[below + left] ?? 0) +
-        (mask[below + right] ?? 0);
-      half[y * across + x] = count >= 2 ? 1 : 0;
+        (mask[above] ?? 0) + (mask[above + 1] ?? 0) + (mask[below] ?? 0) + (mask[below + 1] ?? 0);
+      half[to + x] = count >> 1 === 0 ? 0 : 1;
     }
+    if (pairs * 2 < width) half[to + pairs] = (mask[above] ?? 0) | (mask[below] ?? 0);
   }
 }
 
 /** Line pieces, four numbers each: x0, y0, x1, y1. */
 export type Segments = Float32Array;
+
+/** Points less than this part of a pixel apart count as one when pieces are joined. */
+const FINE = 1024;
+
+/**
+ * The same pieces, ordered and turned so that one begins where the one before it ends as often as
+ * possible: a line drawn in one go takes a third of the time of its pieces.
+ */
+export function chained(pieces: Segments): Segments {
+  const count = pieces.length / 4;
+  const key = (at: number): number =>
+    Math.round((pieces[at] ?? 0) * FINE) * 2 ** 26 + Math.round((pieces[at + 1] ?? 0) * FINE);
+  const ends = new Map<number, number[]>();
+  for (let end = 0; end < 2 * count; end++) {
+    const found = ends.get(key(2 * end));
+    if (found === undefined) ends.set(key(2 * end), [end]);
+    else found.push(end);
+  }
+  const out = new Float32Array(pieces.length);
+  const used = new Uint8Array(count);
+  // Ends are numbered: 2 * piece is its beginning, and one more its end.
+  const next = (end: number): number | undefined =>
+    ends.get(key(2 * end))?.find((other) => other >> 1 !== end >> 1 && used[other >> 1] === 0);
+  let length = 0;
+  for (let first = 0; first < count; first++) {
+    if (used[first] === 1) continue;
+    // Back to where the line begins, or once around.
+    let from: number | undefined = 2 * first;
+    for (let steps = 0; steps < count; steps++) {
+      const before = next(from);
+      if (before === undefined || before >> 1 === first) break;
+      from = before ^ 1;
+    }
+    while (from !== undefined) {
+      used[from >> 1] = 1;
+      const to: number = from ^ 1;
+      for (const at of [2 * from, 2 * from + 1, 2 * to, 2 * to + 1]) {
+        out[length++] = pieces[at] ?? 0;
+      }
+      from = next(to);
+    }
+  }
+  return out;
+}
 
 class Builder {
   #data = new Float32Array(256);

@@ -5,7 +5,7 @@ import type { OthersOverlay } from "./others";
 import type { Colour, Overlay } from "./overlay";
 import type { ViewBox } from "./protocol";
 import type { Pyramid } from "./pyramid";
-import type { Still } from "./still";
+import type { Still, StillPicture } from "./still";
 import type { State } from "./store/state";
 import { type Point, type Size, toScreen, type Viewport } from "./viewport";
 
@@ -65,10 +65,12 @@ export function draw(
     ...[overlay, overlay.rev, overlay.colour, others.version],
   ];
   if (mask === null) {
-    still.draw(scene, scene.picture, looks, (place) => drawStill({ ...scene, ...place }, drawMask));
+    still.draw(scene, scene.picture, looks, (place, all) => {
+      drawStill({ ...scene, ...place }, drawMask, all ? still.picture : null);
+    });
   } else {
     still.forget();
-    drawStill(scene, mask);
+    drawStill(scene, mask, still.picture);
   }
   if (state.showViews) drawViews(scene);
   between();
@@ -76,9 +78,10 @@ export function draw(
   if (state.cursor !== null) drawCrosshair(context, toScreen(scene.view, state.cursor), state);
 }
 
-/** What moves along with the picture. */
-function drawStill(scene: Scene, mask: (scene: Scene) => void): void {
-  scene.picture?.draw(scene.context, scene.view, scene.size, scene.ratio);
+/** What moves along with the picture; `picture` keeps the picture itself while it does not move. */
+function drawStill(scene: Scene, mask: (scene: Scene) => void, picture: StillPicture | null): void {
+  if (picture !== null) picture.draw(scene, scene.picture);
+  else scene.picture?.draw(scene.context, scene.view, scene.size, scene.ratio);
   if (!scene.state.showMask) return;
   drawOthers(scene);
   mask(scene);

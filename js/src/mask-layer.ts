@@ -146,19 +146,16 @@ export function drawContour(place: Place, mask: Outlined, colour: string, width:
     const pieces = mask.contour(column, row, depth, exact);
     count += pieces.length / 4;
     for (let index = 0; index < pieces.length; index += 4) {
-      path.moveTo(
-        view.offsetX + (pieces[index] ?? 0) * step,
-        view.offsetY + (pieces[index + 1] ?? 0) * step,
-      );
-      path.lineTo(
-        view.offsetX + (pieces[index + 2] ?? 0) * step,
-        view.offsetY + (pieces[index + 3] ?? 0) * step,
-      );
+      const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = pieces.subarray(index, index + 4);
+      const follows = index > 0 && x0 === pieces[index - 2] && y0 === pieces[index - 1];
+      if (!follows) path.moveTo(view.offsetX + x0 * step, view.offsetY + y0 * step);
+      path.lineTo(view.offsetX + x1 * step, view.offsetY + y1 * step);
     }
   }
   if (count === 0) return;
   const plain = count > MANY;
   context.lineCap = plain ? "butt" : "round";
+  context.lineJoin = plain ? "bevel" : "round";
   context.setLineDash([]);
   if (!plain) {
     context.strokeStyle = HALO;

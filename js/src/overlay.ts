@@ -4,7 +4,7 @@
  * work of a change grows with the image.
  */
 
-import { REACH, type Segments, softAlpha, TILE, tracePart } from "./contour";
+import { chained, REACH, type Segments, softAlpha, TILE, tracePart } from "./contour";
 import type { Box, Result } from "./protocol";
 import { MaskLevels, type Part, SparseMap } from "./sparse";
 
@@ -123,11 +123,11 @@ export class Overlay {
     return remembered(this.#traced, `${depth},${column},${row},${exact}`, TRACED, () => {
       const map = this.#levels.level(depth);
       const part = this.#part(column, row, depth, REACH);
-      if (typeof part !== "number") return tracePart(part, map, column, row, exact);
+      if (typeof part !== "number") return chained(tracePart(part, map, column, row, exact));
       const border =
         column === 0 || row === 0 || column === map.columns - 1 || row === map.rows - 1;
       if (part === 0 || !border) return NOTHING;
-      return tracePart(dense(part, map, column, row), map, column, row, exact);
+      return chained(tracePart(dense(part, map, column, row), map, column, row, exact));
     });
   }
 

@@ -53,12 +53,11 @@ export class SparseMap {
   put(column: number, row: number, tile: Tile): void {
     const index = row * this.columns + column;
     if (typeof tile !== "number") {
-      const first = tile[0] ?? 0;
-      if (tile.some((value) => value !== first)) {
+      if (!isPlain(tile)) {
         this.#mixed.set(index, tile);
         return;
       }
-      tile = first;
+      tile = tile[0] ?? 0;
     }
     this.#mixed.delete(index);
     this.#plain[index] = tile;
@@ -92,11 +91,8 @@ export class SparseMap {
       }
       const tile = this.#dense(column, row);
       for (let y = top; y < bottom; y++) {
-        let index = start + (y - top) * across;
-        let at = (y - row * TILE) * width + left - column * TILE;
-        for (const end = at + length; at < end; at++, index++) {
-          tile[at] = ((bits[index >> 3] ?? 0) >> (7 - (index & 7))) & 1;
-        }
+        const at = (y - row * TILE) * width + left - column * TILE;
+        unpackRow(bits, start + (y - top) * across, tile, at, length);
       }
       this.put(column, row, tile);
     });
@@ -195,6 +191,51 @@ export class SparseMap {
   }
 }
 
+/** Whether all numbers of a tile are the same; four are looked at together. */
+function isPlain(tile: Uint8Array): boolean {
+  const first = tile[0] ?? 0;
+  const words = (tile.byteOffset & 3) === 0 ? tile.length >> 2 : 0;
+  const word = first * 0x01010101;
+  const view = words === 0 ? null : new Uint32Array(tile.buffer, tile.byteOffset, words);
+  for (let index = 0; view !== null && index < words; index++) {
+    if (view[index] !== word) return false;
+  }
+  for (let index = words * 4; index < tile.length; index++) {
+    if (tile[index] !== first) return false;
+  }
+  return true;
+}
+
+/** Write `length` bits from the one at `from` on as bytes; whole bytes of bits at once. */
+function unpackRow(
+  bits: Uint8Array,
+  from: number,
+  out: Uint8Array,
+  at: number,
+  length: number,
+): void {
+  let index = from;
+  let to = at;
+  const end = from + length;
+  for (; index < end && (index & 7) !== 0; index++) {
+    out[to++] = ((bits[index >> 3] ?? 0) >> (7 - (index & 7))) & 1;
+  }
+  for (; index + 8 <= end; index += 8, to += 8) {
+    const byte = bits[index >> 3] ?? 0;
+    out[to] = byte >> 7;
+    out[to + 1] = (byte >> 6) & 1;
+    out[to + 2] = (byte >> 5) & 1;
+    out[to + 3] = (byte >> 4) & 1;
+    out[to + 4] = (byte >> 3) & 1;
+    out[to + 5] = (byte >> 2) & 1;
+    out[to + 6] = (byte >> 1) & 1;
+    out[to + 7] = byte & 1;
+  }
+  for (; index < end; index++) {
+    out[to++] = ((bits[index >> 3] ?? 0) >> (7 - (index & 7))) & 1;
+  }
+}
+
 /** The bit that all of a rectangle of bits have, `null` if they differ. */
 function plainBits(
   bits: Uint8Array,
@@ -279,20 +320,27 @@ export class MaskLevels {
     if (known === undefined || known.has(index)) return;
     known.add(index);
     const from = this.level(depth - 1);
-    const box: Box = [
-      column * TILE * 2,
-      row * TILE * 2,
-      Math.min((column + 1) * TILE * 2, from.width),
-      Math.min((row + 1) * TILE * 2, from.height),
-    ];
-    const fine = this.part(depth - 1, box, 0);
-    if (typeof fine === "number") {
-      map.put(column, row, fine);
-      return;
-    }
     const [width, height] = map.size(column, row);
     const half = new Uint8Array(width * height);
-    halve(fine.values, fine.width, fine.height, half, [0, 0, width, height]);
-    map.put(column, row, half);
+    let plain: Tile | null = null;
+    let mixed = false;
+    // Tiles have even sides but for the last ones, so each makes a quarter of its own.
+    for (let y = 2 * row; y < Math.min(2 * row + 2, from.rows); y++) {
+      for (let x = 2 * column; x < Math.min(2 * column + 2, from.columns); x++) {
+        if (depth > 1) this.#make(depth - 1, x, y);
+        const tile = from.tile(x, y);
+        const size = from.size(x, y);
+        const at = (y - 2 * row) * (TILE / 2) * width + (x - 2 * column) * (TILE / 2);
+        if (typeof tile !== "number") halve(tile, ...size, half, width, at);
+        else if (tile !== 0) {
+          for (let line = 0; 2 * line < size[1]; line++) {
+            half.fill(tile, at + line * width, at + line * width + Math.ceil(size[0] / 2));
+          }
+        }
+        mixed ||= typeof tile !== "number" || (plain !== null && tile !== plain);
+        plain ??= tile;
+      }
+    }
+    map.put(column, row, mixed ? half : (plain ?? 0));
   }
 }

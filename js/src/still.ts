@@ -1,6 +1,7 @@
 /**
- * What moves along when the picture is moved (the picture itself, the masks) kept as pieces of the
- * screen. While only the position changes they are copied; all else draws anew.
+ * What moves along when the picture is moved (the picture itself, the masks) is kept as it was
+ * drawn: the last frame, which is copied while nothing changes, and pieces of the screen, which are
+ * copied while only the position changes. All else draws anew.
  */
 
 import type { Place } from "./mask-layer";
@@ -11,6 +12,59 @@ const PIECE = 256;
 /** Pieces that are kept: several screens full. */
 const MOST = 96;
 
+type Paint = (place: Place) => void;
+
+const equal = (one: readonly unknown[], two: readonly unknown[]): boolean =>
+  one.length === two.length && one.every((part, at) => part === two[at]);
+
+/** A frame that was drawn, for as long as nothing changes. */
+export class Frame {
+  readonly #canvas = document.createElement("canvas");
+  #key: readonly unknown[] | null = null;
+
+  /** Whether `draw` would only copy. */
+  has(place: Place, key: readonly unknown[]): boolean {
+    return this.#key !== null && equal(this.#key, keyOf(place, key));
+  }
+
+  /** Copy the frame; `paint` draws it where place or `key` are not those of the last time. */
+  draw(place: Place, key: readonly unknown[], paint: Paint): void {
+    const { size, ratio } = place;
+    if (!this.has(place, key)) {
+      const canvas = this.#canvas;
+      canvas.width = Math.round(size.width * ratio); // clears
+      canvas.height = Math.round(size.height * ratio);
+      const context = canvas.getContext("2d");
+      if (context === null) return;
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      paint({ ...place, context });
+      this.#key = keyOf(place, key);
+    }
+    place.context.imageSmoothingEnabled = false;
+    place.context.drawImage(this.#canvas, 0, 0, size.width, size.height);
+  }
+
+  forget(): void {
+    this.#key = null;
+  }
+}
+
+function keyOf({ ratio, size, view }: Place, key: readonly unknown[]): unknown[] {
+  return [ratio, size.width, size.height, view.scale, view.offsetX, view.offsetY, ...key];
+}
+
+/** The picture alone; `Still` holds it with the masks, which change more often. */
+export class StillPicture {
+  readonly #frame = new Frame();
+
+  draw(place: Place, pyramid: Pyramid | null): void {
+    if (pyramid === null) return;
+    this.#frame.draw(place, [pyramid, pyramid.news.length], ({ context, view, size, ratio }) =>
+      pyramid.draw(context, view, size, ratio),
+    );
+  }
+}
+
 interface Piece {
   canvas: HTMLCanvasElement;
   column: number;
@@ -18,6 +72,8 @@ interface Piece {
 }
 
 export class Still {
+  readonly picture = new StillPicture();
+  readonly #frame = new Frame();
   #key: readonly unknown[] = [];
   readonly #pieces = new Map<string, Piece>();
   #pyramid: Pyramid | null = null;
@@ -28,32 +84,36 @@ export class Still {
 
   /**
    * Draw by `paint`, or from pieces if `key` and scale are those of the last frame. The offsets of
-   * the view must be whole device pixels.
+   * the view must be whole device pixels. `paint` is told whether it draws all or a piece.
    */
   draw(
     place: Place,
     pyramid: Pyramid | null,
     key: readonly unknown[],
-    paint: (place: Place) => void,
+    paint: (place: Place, all: boolean) => void,
   ): void {
     const { view, ratio } = place;
     const now = [view.scale, ratio, pyramid, ...key];
-    const same = now.length === this.#key.length && now.every((part, at) => part === this.#key[at]);
-    this.#key = now;
+    const news = pyramid?.news.length ?? 0;
+    const same = equal(now, this.#key);
     if (!same) {
+      this.#key = now;
       this.#pieces.clear();
       this.#pyramid = pyramid;
-      this.#seen = pyramid?.news.length ?? 0;
-      paint(place);
+      this.#seen = news;
+    }
+    if (!same || this.#frame.has(place, [...now, news])) {
+      this.#frame.draw(place, [...now, news], (whole) => paint(whole, true));
       return;
     }
     this.#dropOutdated(place);
-    this.#copy(place, paint);
+    this.#copy(place, (piece) => paint(piece, false));
   }
 
   /** What was drawn is not what `draw` would draw now. */
   forget(): void {
     this.#key = [];
+    this.#frame.forget();
     this.#pieces.clear();
   }
 
@@ -71,7 +131,7 @@ export class Still {
     }
   }
 
-  #copy(place: Place, paint: (place: Place) => void): void {
+  #copy(place: Place, paint: Paint): void {
     const { context, view, size, ratio } = place;
     const side = PIECE / ratio;
     context.imageSmoothingEnabled = false;
@@ -86,7 +146,7 @@ export class Still {
     }
   }
 
-  #piece(column: number, row: number, place: Place, paint: (place: Place) => void): Piece {
+  #piece(column: number, row: number, place: Place, paint: Paint): Piece {
     const name = `${column},${row}`;
     let piece = this.#pieces.get(name);
     if (piece === undefined) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { halve, REACH, TILE, tracePart, traceTile } from "../src/contour";
+import { chained, halve, REACH, TILE, tracePart, traceTile } from "../src/contour";
 import type { Box } from "../src/protocol";
 import { MaskLevels, SparseMap } from "../src/sparse";
 
@@ -121,7 +121,7 @@ describe("smaller masks", () => {
       for (let depth = 1; depth < 4; depth++) {
         const [across, down] = [Math.ceil(width / 2), Math.ceil(height / 2)];
         const half = new Uint8Array(across * down);
-        halve(fine, width, height, half, [0, 0, across, down]);
+        halve(fine, width, height, half);
         levels.part(depth, [0, 0, across, down], 0);
         expectSame(dense(levels.level(depth)), half);
         [fine, width, height] = [half, across, down];
@@ -133,6 +133,18 @@ describe("smaller masks", () => {
     map.setBits(box, packed(cut(mask, box)));
     levels.changed(box);
     check();
+  });
+});
+
+describe("half a mask", () => {
+  it("has the pixels of which two or more were set; a last odd one counts twice", () => {
+    const mask = Uint8Array.from([...[1, 0, 0, 0, 1], ...[1, 0, 0, 1, 0], ...[1, 0, 1, 1, 0]]);
+    const half = new Uint8Array(6);
+    halve(mask, 5, 3, half);
+    expect([...half]).toEqual([1, 0, 1, 1, 1, 0]);
+    const framed = new Uint8Array(4 * 4);
+    halve(mask, 5, 3, framed, 4, 5);
+    expect([...framed]).toEqual([0, 0, 0, 0, 0, 1, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0]);
   });
 });
 
@@ -152,5 +164,41 @@ describe("contour of a part", () => {
         );
       }
     }
+  });
+});
+
+describe("chained pieces", () => {
+  const split = (pieces: Float32Array): number[][] =>
+    Array.from({ length: pieces.length / 4 }, (_, at) => [...pieces.subarray(4 * at, 4 * at + 4)]);
+  const breaks = (pieces: number[][]): number =>
+    pieces.filter(
+      ([x, y], at) => at === 0 || x !== pieces[at - 1]?.[2] || y !== pieces[at - 1]?.[3],
+    ).length;
+  const sorted = (pieces: number[][]): string[] =>
+    pieces
+      .map(([a = 0, b = 0, c = 0, d = 0]) =>
+        (a < c || (a === c && b < d) ? [a, b, c, d] : [c, d, a, b]).join(),
+      )
+      .sort();
+
+  it.each([true, false])("are the same pieces in few lines (exact: %s)", (exact) => {
+    const before = traceTile(drawn(), WIDTH, HEIGHT, 0, 0, exact);
+    const found = split(chained(before));
+    expect(sorted(found)).toEqual(sorted(split(before)));
+    expect(breaks(split(before))).toBeGreaterThan(100);
+    expect(breaks(found)).toBeLessThan(8);
+  });
+
+  it("close around a ring and go on to the next", () => {
+    const square = (x: number) => [
+      ...[x, 0, x + 1, 0],
+      ...[x, 1, x + 1, 1],
+      ...[x, 0, x, 1],
+      ...[x + 1, 0, x + 1, 1],
+    ];
+    const found = split(chained(new Float32Array([...square(0), ...square(5)])));
+    expect(breaks(found)).toBe(2);
+    expect(found[3]?.slice(2)).toEqual(found[0]?.slice(0, 2));
+    expect(chained(new Float32Array(0))).toHaveLength(0);
   });
 });

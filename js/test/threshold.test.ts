@@ -131,7 +131,9 @@ describe("the slider", () => {
         moveTo(...at: number[]): void {
           drawn.push(at);
         }
-        lineTo(): void {}
+        lineTo(...at: number[]): void {
+          drawn.push(at);
+        }
       },
     );
     expect(part.drawsMask?.()).toBe(false);

@@ -10,9 +10,11 @@ from torch.nn import functional as F
 from iseg_widget.networks import faster
 from iseg_widget.networks.deeplab import Decoder
 from iseg_widget.networks.faster import EnlargedConv, WinogradConv, quicken, winograd_matrices
+from iseg_widget.networks.focalclick import Refiner
 from iseg_widget.networks.hrnet import HRNetOCR
 from iseg_widget.networks.inference import fold_batch_norm, prepare
 from iseg_widget.networks.layers import resize
+from iseg_widget.networks.lite import PyramidHead
 from iseg_widget.networks.mix_transformer import MLPHead
 from iseg_widget.weights.registry import networks
 from tests.networks.test_inference import with_random_statistics
@@ -107,7 +109,12 @@ def of_hrnet():
     return HRNetOCR(18, 48, small=True), (rand(1, 3, 72, 90), rand(1, 64, 36, 45, seed=1))
 
 
-@pytest.mark.parametrize("build", [of_decoder, of_mlp_head, of_hrnet])
+def of_pyramid_head():
+    maps = tuple(rand(2, c, 16 // 2**i, 24 // 2**i, seed=i) for i, c in enumerate((6, 8, 10, 12)))
+    return PyramidHead((6, 8, 10, 12), 16), (maps,)
+
+
+@pytest.mark.parametrize("build", [of_decoder, of_mlp_head, of_hrnet, of_pyramid_head])
 def test_parts_answer_as_before(build):
     torch.manual_seed(0)
     plain, arguments = build()
@@ -120,6 +127,23 @@ def test_parts_answer_as_before(build):
     with torch.inference_mode():
         expected, found = plain(*arguments), quick[0](*arguments)
     expected, found = ([x] if isinstance(x, torch.Tensor) else x for x in (expected, found))
+    for ours, theirs in zip(found, expected, strict=True):
+        assert_same(ours, theirs)
+
+
+def test_a_quick_refiner_answers_as_before():
+    torch.manual_seed(0)
+    plain = with_random_statistics(Refiner(24, 16))
+    quick = nn.Sequential(copy.deepcopy(plain))
+    fold_batch_norm(quick)
+    quicken(quick)
+    assert type(quick[0]) is not Refiner
+    image, clicks, coarse = (rand(2, c, 64, 48, seed=c) for c in (3, 2, 1))
+    features = rand(2, 24, 16, 12)
+    with torch.inference_mode():
+        expected = plain(image, clicks, plain.reduce(features), coarse)
+        found = quick[0](image, clicks, quick[0].reduce(features), coarse)
+    assert not torch.allclose(expected.detail, expected.boundary)
     for ours, theirs in zip(found, expected, strict=True):
         assert_same(ours, theirs)
 

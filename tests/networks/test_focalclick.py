@@ -89,7 +89,8 @@ class TestEquation1:
     def refined(self, refiner: Refiner) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(2)
         shapes = ((2, 3, 64, 64), (2, 2, 64, 64), (2, 8, 16, 16), (2, 1, 64, 64))
-        return refiner(*(torch.randn(s, generator=generator) for s in shapes))._asdict()
+        image, clicks, features, coarse = (torch.randn(s, generator=generator) for s in shapes)
+        return refiner(image, clicks, refiner.reduce(features), coarse)._asdict()
 
     def test_refined_logits_are_the_weighted_sum(self):
         torch.manual_seed(3)
