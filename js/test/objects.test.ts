@@ -70,12 +70,13 @@ describe("objects", () => {
     expect(document.activeElement).toBe(button());
   });
 
-  it("keep what is being written when a result comes, as after a double click", async () => {
+  it("are named after a double click, and keep what is written when a result comes", async () => {
     rows()[0]?.click();
-    rows()[0]?.dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
+    await stage.state({ objects: [...two], active: 2 }); // the rows are others now
+    rows()[0]?.click();
     const name = stage.get("object-name") as HTMLInputElement;
     name.value = "Tom";
-    await stage.state({ objects: two, active: 2 });
+    await stage.state({ objects: two, active: 1 });
     expect(document.activeElement).toBe(stage.get("object-name"));
     expect((stage.get("object-name") as HTMLInputElement).value).toBe("Tom");
     expect(stage.model.sent.some(({ kind }) => kind === "change_object")).toBe(false);

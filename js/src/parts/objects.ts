@@ -14,6 +14,9 @@ const RULES: readonly (readonly [rule: string, title: string])[] = [
   ["exclusive", "A pixel has one object"],
 ];
 
+/** Milliseconds within which two clicks on a row are a double click. */
+const TWICE = 500;
+
 export function objects(host: Host): Part {
   return new Objects(host);
 }
@@ -48,6 +51,7 @@ class Objects implements Part {
   /** Where the name is written; stays when the list is drawn anew meanwhile. */
   #field: HTMLInputElement | null = null;
   #drawing = false;
+  #clicked = { id: -1, time: 0 };
 
   constructor(host: Host) {
     this.#host = host;
@@ -249,8 +253,8 @@ class Objects implements Part {
     const holder = document.activeElement;
     const focused = holder?.closest<HTMLElement>("[data-object]")?.dataset.object;
     const control = (holder as HTMLElement | null)?.dataset.testid;
-    const rows = [...state.objects].reverse().map((entry) => this.#row(entry, state));
     this.#drawing = true; // what is put elsewhere loses the focus, but nobody left it
+    const rows = [...state.objects].reverse().map((entry) => this.#row(entry, state));
     this.#list.replaceChildren(...rows);
     this.#drawing = false;
     if (this.#field !== null && document.activeElement !== this.#field) {
@@ -310,9 +314,14 @@ class Objects implements Part {
     if (active) row.dataset.active = "true";
     row.addEventListener("click", (event) => {
       if (event.target instanceof Element && event.target.closest("button, input")) return;
-      this.#choose(entry.id, event.ctrlKey || event.metaKey || event.shiftKey);
+      const more = event.ctrlKey || event.metaKey || event.shiftKey;
+      // Not `dblclick`: the first click may have brought another row to this place.
+      const { id, time } = this.#clicked;
+      this.#clicked = { id: entry.id, time: event.timeStamp };
+      const twice = id === entry.id && event.timeStamp - time < TWICE;
+      if (twice && !more && !this.#marking) this.#edit(entry.id);
+      else this.#choose(entry.id, more);
     });
-    row.addEventListener("dblclick", () => this.#edit(entry.id));
     return row;
   }
 

@@ -217,7 +217,7 @@ def test_a_threshold_is_tried_in_the_page_and_sent_when_let_go(bench: Bench) -> 
     assert np.array_equal(mask, bench.kernel.mask(f"w.session.probability > {value}"))
     assert bench.widget.root.get_attribute("data-inferences") == inferences
     # What was tried is what the kernel then says, but for pixels at the very threshold.
-    assert (np.abs(tried - bench.colours(points)).max(1) > 40).mean() < 0.02
+    assert (np.abs(tried - bench.colours(points)).max(1) > 40).mean() < 0.05
 
 
 @pytest.mark.parametrize("bench", ["touch"], indirect=True)

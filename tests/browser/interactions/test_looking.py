@@ -67,7 +67,7 @@ def test_zoom(bench: Bench) -> None:
         aimed = hand.aim(300, 200)
         place = bench.widget.position(*aimed)
         hand.key("+", 2)
-    else:
+    elif isinstance(hand, Fingers):
         hand.push("brush")
         place = bench.widget.position(300, 200)
         spread(hand, place, 40, 70)
@@ -99,7 +99,7 @@ def test_loupe(bench: Bench) -> None:
         bench.page.mouse.move(*place)
     elif isinstance(hand, Keyboard):
         place = bench.widget.position(*hand.aim(*OBJECT))
-    else:
+    elif isinstance(hand, Fingers):
         hand.touch("Start", bench.widget.position(OBJECT[0] + 40, OBJECT[1]))
         hand.touch("Move", place)
     bench.page_until("([root]) => root.dataset.loupe !== undefined")
@@ -225,8 +225,8 @@ def test_options_panel(bench: Bench) -> None:
 
 def test_replay_panel(bench: Bench) -> None:
     hand = bench.hand
-    for place in (OBJECT, (226, 116)):
-        bench.answered(lambda place=place: hand.at(*place))
+    bench.answered(lambda: hand.at(*OBJECT))
+    bench.answered(lambda: hand.at(226, 116))
     revision = bench.widget.revision()
     hand.push("replay-toggle")
     text = hand.get("replay-text")
