@@ -57,6 +57,8 @@ KEYS = {
 """Keys of what also has a button, by the button's ``data-testid`` without ``iseg-``."""
 
 LONGEST_WALK = 150
+FLING = 100
+"""Milliseconds after which a finger that does not move is no fling."""
 
 
 class Hand(ABC):
@@ -257,6 +259,10 @@ class Fingers(Hand):
             "Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points}
         )
 
+    def rest(self) -> None:
+        """Hold still before lifting: after a fling Chromium takes no tap."""
+        self.page.wait_for_timeout(FLING)
+
     def tap(self, position: Point) -> None:
         self.page.touchscreen.tap(*position)  # both halves at once: a slow test is no long press
 
@@ -294,6 +300,7 @@ class Fingers(Hand):
         for (x0, y0), (x1, y1) in itertools.pairwise(places):
             for share in np.linspace(0, 1, 2 + round(np.hypot(x1 - x0, y1 - y0) / 30))[1:]:
                 self.touch("Move", (x0 + share * (x1 - x0), y0 + share * (y1 - y0)))
+        self.rest()
         self.touch("End")
         return list(points)
 

@@ -23,6 +23,7 @@ def spread(hand: Fingers, around: Point, start: float, end: float, shift: float 
         away, down = start + part * (end - start), part * shift
         kind = "Start" if part == 0 else "Move"
         hand.touch(kind, (x - away, y + down), (x + away, y + down))
+    hand.rest()
     hand.touch("End")
 
 
