@@ -110,6 +110,7 @@ def test_loupe(bench: Bench) -> None:
     assert radius + 10 < away < 3 * radius
     if isinstance(hand, Fingers):  # the finger aims, and clicks where it is lifted
         middle = bench.middle()
+        hand.rest()
         bench.answered(lambda: hand.touch("End"))
         assert bench.middle() == middle
         click = bench.value("[w.clicks[0].x, w.clicks[0].y]")
