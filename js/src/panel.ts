@@ -113,6 +113,12 @@ export class Panel {
   readonly #place = element("span", { class: "iseg-place", "data-testid": "iseg-place" });
   readonly #timing = element("span", { class: "iseg-timing", "data-testid": "iseg-timing" });
   readonly #live = element("div", { class: "iseg-spoken", role: "status", "aria-live": "polite" });
+  readonly #spoken = element("div", {
+    class: "iseg-spoken",
+    role: "status",
+    "aria-live": "polite",
+    "data-testid": "iseg-spoken",
+  });
   #shown: State | null = null;
 
   constructor(actions: PanelActions) {
@@ -184,6 +190,7 @@ export class Panel {
         this.#timing,
       ),
       this.#live,
+      this.#spoken,
       element("div", { class: "iseg-spoken", id: `iseg-hint-${panels}` }, hint),
     );
   }
@@ -323,6 +330,11 @@ export class Panel {
   close(): void {
     this.#bar.close();
     this.root.remove();
+  }
+
+  /** Have a screen reader say something. */
+  say(text: string): void {
+    setText(this.#spoken, text);
   }
 
   /** What the tooltip of the times says. */

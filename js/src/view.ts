@@ -310,6 +310,9 @@ export class View implements Host {
       pan: (dx, dy) => this.#pan(dx, dy),
       zoom: (at, factor) => this.#zoom(at, factor),
       hover: (at) => this.#hover(at),
+      finger: (at) => {
+        for (const part of this.#parts) part.finger?.(at === null ? null : pixel(at));
+      },
       focus: () => this.panel.canvas.focus({ preventScroll: true }),
       hasFocus: () => root.contains(document.activeElement),
     });

@@ -136,6 +136,31 @@ describe("box", () => {
     expect(sent()).toEqual([]);
   });
 
+  it("Escape puts it away and leaves the crosshair, which a second one takes", () => {
+    key("Enter");
+    key("Enter");
+    key("ArrowRight");
+    expect(get("spoken").textContent).not.toBe("");
+    key("Escape");
+    key("Enter"); // begins another one where the crosshair is
+    key("ArrowRight");
+    key("Enter");
+    expect(sent()).toHaveLength(1);
+    const { x0, x1 } = last() as Record<string, number>;
+    expect(Number(x1) - Number(x0)).toBe(2);
+    const place = () => get("place").textContent ?? "";
+    expect(place()).toMatch(/^\d+, \d+ /);
+    key("Escape");
+    expect(place()).not.toMatch(/^\d+, \d+ /);
+  });
+
+  it("two Enters at one place are no box", () => {
+    key("Enter");
+    key("Enter");
+    key("Enter");
+    expect(sent()).toEqual([]);
+  });
+
   it("two Enters at the crosshair draw it", () => {
     key("Enter"); // shows the crosshair in the middle
     key("Enter");
@@ -272,6 +297,33 @@ describe("polygon", () => {
     key("Escape");
     key("Enter");
     expect(sent()).toHaveLength(1);
+  });
+
+  it("has buttons for fingers while it is open", () => {
+    const buttons = (name: string) => get(`polygon-${name}`) as HTMLButtonElement;
+    expect(get("polygon-bar").hidden).toBe(true);
+    click(2, 2);
+    expect(get("polygon-bar").hidden).toBe(false);
+    expect(buttons("close").disabled).toBe(true);
+    buttons("back").click();
+    expect(get("polygon-bar").hidden).toBe(true);
+    three();
+    click(4, 9);
+    buttons("back").click();
+    buttons("close").click();
+    expect(last()).toEqual(outline);
+    expect(get("polygon-bar").hidden).toBe(true);
+    three();
+    buttons("abandon").click();
+    key("Enter");
+    expect(sent()).toHaveLength(1);
+  });
+
+  it("Enter closes one drawn by mouse, wherever the crosshair was", () => {
+    key("ArrowLeft");
+    three();
+    key("Enter");
+    expect(last()).toEqual(outline);
   });
 
   it("begun with the right button it subtracts", () => {

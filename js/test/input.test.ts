@@ -9,6 +9,7 @@ const actions = {
   pan: vi.fn(),
   zoom: vi.fn(),
   hover: vi.fn(),
+  finger: vi.fn(),
   focus: vi.fn(),
   hasFocus: () => focused,
 };
@@ -41,6 +42,33 @@ beforeEach(() => {
 afterEach(() => {
   input.close();
   vi.clearAllMocks();
+});
+
+describe("a finger alone", () => {
+  const first = { pointerId: 1, pointerType: "touch" };
+  const second = { pointerId: 2, pointerType: "touch" };
+
+  it("is told of until it is lifted or another one comes", () => {
+    pointer("pointerdown", 30, 40, first);
+    pointer("pointermove", 33, 40, first);
+    pointer("pointerup", 33, 40, first);
+    expect(actions.finger.mock.calls).toEqual([[{ x: 30, y: 40 }], [{ x: 33, y: 40 }], [null]]);
+    actions.finger.mockClear();
+    pointer("pointerdown", 30, 40, first);
+    pointer("pointerdown", 90, 40, second);
+    expect(actions.finger.mock.lastCall).toEqual([null]);
+    actions.finger.mockClear();
+    pointer("pointermove", 95, 40, second);
+    expect(actions.finger).not.toHaveBeenCalledWith(expect.objectContaining({ x: 95 }));
+  });
+
+  it("is none beside a pen, and a mouse is none", () => {
+    pointer("pointerdown", 10, 10, { pointerType: "pen", pointerId: 3 });
+    pointer("pointerdown", 30, 40, first);
+    pointer("pointerup", 10, 10, { pointerType: "pen", pointerId: 3 });
+    pointer("pointerdown", 30, 40, { pointerId: 4 });
+    expect(actions.finger).not.toHaveBeenCalledWith(expect.objectContaining({ x: 30 }));
+  });
 });
 
 describe("mouse and pen", () => {

@@ -48,6 +48,8 @@ describe("keys", () => {
     ["Z", { ctrlKey: true, shiftKey: true }, "redo"],
     ["y", { ctrlKey: true }, "redo"],
     ["y", {}, "redo"],
+    ["z", {}, "clicks"],
+    ["ArrowLeft", { ctrlKey: true }, "pan-ArrowLeft"],
     ["Delete", { shiftKey: true }, "reset"],
     ["?", { shiftKey: true }, "help"],
     ["1", {}, "actual"],
@@ -60,7 +62,7 @@ describe("keys", () => {
     ["Enter", {}, "click"],
     ["Enter", { shiftKey: true }, "click-negative"],
     // The page's own:
-    ["z", {}, null],
+    ["6", {}, null],
     ["f", { ctrlKey: true }, null],
     ["u", { altKey: true }, null],
     ["Tab", {}, null],

@@ -39,6 +39,58 @@ describe("objects", () => {
     expect(stage.model.sent.some(({ kind }) => kind === "click")).toBe(false);
   });
 
+  it("are chosen at the crosshair by Enter, which is no click then", () => {
+    stage.key("q");
+    stage.key("Enter"); // shows the crosshair
+    expect(stage.model.sent.some(({ kind }) => kind === "select_at")).toBe(false);
+    stage.key("Enter");
+    expect(stage.model.last("select_at")).toMatchObject({ kind: "select_at" });
+    expect(stage.model.sent.some(({ kind }) => kind === "click")).toBe(false);
+  });
+
+  it("are marked by choosing them while Mark is pressed", () => {
+    const merge = stage.get("merge") as HTMLButtonElement;
+    expect(merge.disabled).toBe(true);
+    stage.get("mark").click();
+    expect(stage.get("mark").getAttribute("aria-pressed")).toBe("true");
+    rows()[0]?.click();
+    expect(stage.model.sent.some(({ kind }) => kind === "select_object")).toBe(false);
+    expect(merge.disabled).toBe(false);
+    merge.click();
+    expect(stage.model.last("merge_objects")).toMatchObject({ objects: [1, 2] });
+  });
+
+  it("keep the focus on the button that was pressed", async () => {
+    const button = () => stage.all("object-locked")[0] as HTMLElement;
+    stage.get("objects-toggle").click();
+    button().focus();
+    button().click();
+    await stage.state({ objects: [two[0], { ...two[1], locked: true }], active: 1 });
+    expect(button().getAttribute("aria-label")).toContain("Unlock");
+    expect(document.activeElement).toBe(button());
+  });
+
+  it("are named after a double click, and keep what is written when a result comes", async () => {
+    rows()[0]?.click();
+    await stage.state({ objects: [...two], active: 2 }); // the rows are others now
+    rows()[0]?.click();
+    const name = stage.get("object-name") as HTMLInputElement;
+    name.value = "Tom";
+    await stage.state({ objects: two, active: 1 });
+    expect(document.activeElement).toBe(stage.get("object-name"));
+    expect((stage.get("object-name") as HTMLInputElement).value).toBe("Tom");
+    expect(stage.model.sent.some(({ kind }) => kind === "change_object")).toBe(false);
+    stage.key("Enter", {}, stage.get("object-name"));
+    expect(stage.model.last("change_object")).toMatchObject({ object: 2, name: "Tom" });
+    expect(stage.all("object-name")).toEqual([]);
+  });
+
+  it("are named with a button as well", () => {
+    stage.get("rename-object").click();
+    expect(document.activeElement).toBe(stage.get("object-name"));
+    expect(rows()[1]?.contains(stage.get("object-name"))).toBe(true);
+  });
+
   it("are added by N", () => {
     expect(stage.key("n")).toBe(true);
     expect(stage.model.last("add_object")).toMatchObject({ label: null });

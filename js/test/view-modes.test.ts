@@ -57,6 +57,32 @@ function point(x: number, y: number): void {
 }
 
 describe("view modes", () => {
+  it("a finger aims under the loupe and clicks where it is lifted; two move the picture", () => {
+    const finger = (type: string, clientX: number, clientY: number, pointerId = 1): void => {
+      const init = { clientX, clientY, pointerId, pointerType: "touch" };
+      get("canvas").dispatchEvent(new PointerEvent(type, init));
+    };
+    const clicks = () => model.sent.filter(({ kind }) => kind === "click");
+    const offset = () => get("canvas").dataset.offsetX;
+    const before = offset();
+    key("l");
+    finger("pointerdown", 100, 100);
+    finger("pointermove", 160, 120);
+    expect(offset()).toBe(before);
+    finger("pointerup", 160, 120);
+    expect(clicks()).toHaveLength(1);
+    const { scale, offsetX } = get("canvas").dataset;
+    const at = (160 - Number(offsetX)) / Number(scale) - 0.5;
+    expect(clicks()[0]?.x).toBeCloseTo(at, 1);
+    finger("pointerdown", 100, 100);
+    finger("pointerdown", 200, 100, 2);
+    finger("pointermove", 220, 100, 2);
+    finger("pointerup", 220, 100, 2);
+    finger("pointerup", 100, 100);
+    expect(clicks()).toHaveLength(1);
+    expect(offset()).not.toBe(before);
+  });
+
   it("have keys, and the page tells the kernel", () => {
     key("l");
     expect(model.traits.loupe).toBe(true);
@@ -94,7 +120,7 @@ describe("view modes", () => {
     background.dispatchEvent(new Event("change"));
     expect(model.traits.background).toBe("checkerboard");
     model.set("invert", true);
-    expect(get<HTMLInputElement>("invert").checked).toBe(true);
+    expect(get<HTMLInputElement>("display-invert").checked).toBe(true);
   });
 
   it("the loupe is there while the pointer is over the picture, and follows the crosshair", async () => {

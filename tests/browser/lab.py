@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import numpy as np
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from numpy.typing import NDArray
-from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, ViewportSize, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.widget import Comparison, Widget
@@ -40,6 +40,7 @@ FLAGS = [
     "--no-first-run",
 ]
 START_TIMEOUT = 120.0
+SIZE: ViewportSize = {"width": 1280, "height": 960}
 
 T = TypeVar("T")
 
@@ -158,7 +159,7 @@ def _wait_for_server(server: subprocess.Popen[bytes], runtime: Path, log: Path) 
 
 # ----------------------------------------------------------------------------------------- browser
 @contextlib.contextmanager
-def browse(size: tuple[int, int] = (1280, 960)) -> Iterator[BrowserContext]:
+def browse(size: ViewportSize = SIZE) -> Iterator[BrowserContext]:
     """Run a Chromium without a display; ``size`` of its pages in CSS pixels."""
     path = chromium.find()
     if path is None:
@@ -167,7 +168,7 @@ def browse(size: tuple[int, int] = (1280, 960)) -> Iterator[BrowserContext]:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS, headless=True)
         try:
             # One context: its pages share the cache, and Lab is large.
-            yield browser.new_context(viewport={"width": size[0], "height": size[1]})
+            yield browser.new_context(viewport=size)
         finally:
             browser.close()
 

@@ -120,7 +120,7 @@ def main() -> int:
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), home / NOTEBOOK)
         with (
             lab.serve([home / NOTEBOOK], home / "server") as server,
-            lab.browse((1360, 1000)) as browser,
+            lab.browse({"width": 1360, "height": 1000}) as browser,
             lab.open_page(server, browser, NOTEBOOK) as notebook,
         ):
             notebook.load()

@@ -79,14 +79,6 @@ def test_ten_fast_clicks_are_coalesced(notebook: Notebook) -> None:
     assert np.array_equal(kernel.mask(again), kernel.mask("w.mask"))
 
 
-def test_right_click_is_negative_and_opens_no_menu(notebook: Notebook) -> None:
-    widget = notebook.widget()
-    widget.click(*OBJECT[0])
-    widget.click(*BACKGROUND, positive=False)
-    assert notebook.kernel.value("[c.positive for c in w.clicks]") == [True, False]
-    assert notebook.page.locator(".lm-Menu:visible").count() == 0
-
-
 def test_the_menu_swaps_the_method_and_keeps_the_clicks(notebook: Notebook) -> None:
     widget = notebook.widget()
     widget.click(*OBJECT[0])
@@ -109,17 +101,6 @@ def test_the_menu_swaps_the_method_and_keeps_the_clicks(notebook: Notebook) -> N
     assert np.array_equal(notebook.kernel.mask("w.mask"), mask)
 
 
-def test_question_mark_shows_the_keys(notebook: Notebook) -> None:
-    widget = notebook.widget()
-    help_panel = widget.root.get_by_test_id("iseg-help-panel")
-    assert not help_panel.is_visible()
-    widget.key("?")
-    help_panel.wait_for(state="visible", timeout=5000)
-    assert "undo" in help_panel.inner_text()
-    widget.page.keyboard.press("Escape")
-    help_panel.wait_for(state="hidden", timeout=5000)
-
-
 def test_keys_belong_to_the_widget_only_while_it_has_the_focus(notebook: Notebook) -> None:
     widget = notebook.widget()
     cells = notebook.cell_count()
@@ -127,20 +108,6 @@ def test_keys_belong_to_the_widget_only_while_it_has_the_focus(notebook: Noteboo
         widget.key(key)
     assert notebook.cell_count() == cells
     assert notebook.kernel.value("w.tool") == "eraser"  # the brush, and its opposite
-
-
-def test_wheel_zooms_only_while_the_widget_has_the_focus(notebook: Notebook) -> None:
-    widget = notebook.widget()
-    scale = widget.canvas.get_attribute("data-scale")
-    widget.turn_wheel(*OBJECT[0], -200)
-    assert widget.canvas.get_attribute("data-scale") == scale
-    widget.canvas.focus()
-    widget.turn_wheel(*OBJECT[0], -200)
-    assert float(widget.canvas.get_attribute("data-scale") or 0) > float(scale or 0)
-    widget.click(*OBJECT[0])
-    (x, y) = notebook.kernel.value("(lambda c: (c.x, c.y))(w.clicks[0])")
-    assert abs(x - OBJECT[0][0]) < 1
-    assert abs(y - OBJECT[0][1]) < 1
 
 
 def test_error_of_the_method_is_shown(notebook: Notebook) -> None:

@@ -2,7 +2,7 @@
 
 import { belongsToControl, type Command, Keys } from "../keyboard";
 import { Link } from "../link";
-import { clicks } from "../parts/clicks";
+import { clicks, crosshair } from "../parts/clicks";
 import { core } from "../parts/core";
 import { movingOn } from "../parts/moving";
 import type { Basics, Part, Surface, Tool } from "../parts/part";
@@ -81,7 +81,7 @@ export class CompareView implements Basics {
     });
     this.#cleanups.push(() => this.#link.close());
     this.#surface = this.#panel.panes[0] ?? this.#panel.agreement;
-    this.#parts = [clicks(this), movingOn(this, () => this.#surface), core(this)];
+    this.#parts = [clicks(this), movingOn(this, () => this.#surface), core(this), crosshair(this)];
     this.#plugIn();
     host.append(this.#panel.root);
     this.#follow();

@@ -51,6 +51,12 @@ export function clicks(host: Basics): Part {
         },
       },
       {
+        id: "clicks",
+        keys: ["z"],
+        label: "click again, after another tool",
+        run: () => host.setTrait("tool", "positive"),
+      },
+      {
         id: "left",
         keys: ["ArrowLeft"],
         shown: ["arrows", "Enter"],
@@ -63,6 +69,17 @@ export function clicks(host: Basics): Part {
       { id: "click", keys: ["Enter"], run: () => press(false) },
       { id: "click-negative", keys: ["Shift+Enter"], run: () => press(true) },
     ],
+    // Who takes the mouse or a finger is done with the crosshair: Enter is no corner then.
+    grab: () => {
+      if (store.state.cursor !== null) store.dispatch({ type: "cursor", at: null });
+      return null;
+    },
+  };
+}
+
+/** Escape puts the crosshair away, after everything else that it puts away. */
+export function crosshair({ store }: Basics): Part {
+  return {
     escape: () => {
       if (store.state.cursor === null) return false;
       store.dispatch({ type: "cursor", at: null });

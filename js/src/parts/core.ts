@@ -5,13 +5,25 @@ import type { Basics, Part } from "./part";
 
 const OPACITY_STEP = 0.1;
 const ZOOM_STEP = 1.4;
+/** CSS pixels that a key moves the picture. */
+const PAN_STEP = 64;
+const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 export function core(host: Basics): Part {
   const { store } = host;
-  const middle = (): viewport.Point => ({ x: host.size().width / 2, y: host.size().height / 2 });
+  /** What stays where it is: the crosshair, or the middle. */
+  const anchor = (): viewport.Point => {
+    const { cursor } = store.state;
+    if (cursor !== null) return viewport.toScreen(host.viewport(), cursor);
+    return { x: host.size().width / 2, y: host.size().height / 2 };
+  };
   const zoom = (scale: number): void => {
     const { image } = store.state;
-    host.show(viewport.zoomTo(host.viewport(), scale, middle(), image, host.size()));
+    host.show(viewport.zoomTo(host.viewport(), scale, anchor(), image, host.size()));
+  };
+  const pan = (dx: number, dy: number): void => {
+    const { image } = store.state;
+    host.show(viewport.pan(host.viewport(), dx * PAN_STEP, dy * PAN_STEP, image, host.size()));
   };
   const opacity = (change: number): void => {
     const value = Math.round((store.state.opacity + change) * 100) / 100;
@@ -73,6 +85,12 @@ export function core(host: Basics): Part {
         run: () => zoom(host.viewport().scale * ZOOM_STEP),
       },
       { id: "zoom-out", keys: ["-"], run: () => zoom(host.viewport().scale / ZOOM_STEP) },
+      ...Object.entries(ARROWS).map(([key, [dx = 0, dy = 0]], index) => ({
+        id: `pan-${key}`,
+        keys: [`Ctrl+${key}`],
+        ...(index === 0 ? { shown: ["Ctrl + arrows"], label: "move the picture" } : {}),
+        run: () => pan(dx, dy),
+      })),
       {
         id: "help",
         keys: ["?", "Shift+?"],

@@ -60,7 +60,8 @@ export function displayPanel(set: Set): DisplayPanel {
     name: "invert" | "pixel_grid" | "loupe" | "side_by_side",
     label: string,
   ): HTMLElement => {
-    const node = element("input", { type: "checkbox", "data-testid": `iseg-${dashed(name)}` });
+    const id = `iseg-display-${dashed(name)}`;
+    const node = element("input", { type: "checkbox", "data-testid": id });
     node.addEventListener("change", () => set(name, node.checked));
     updates.push((modes) => {
       node.checked = modes[name];

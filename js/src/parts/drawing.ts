@@ -7,90 +7,19 @@ import type { Reply, RequestBody } from "../protocol";
 import type { State } from "../store/state";
 import { boxOf, corners, distance } from "../tools/geometry";
 import type { Drag, Press } from "../tools/input";
-import { SMALLEST_RADIUS, ToolOptions, type Wanted } from "../tools/options";
+import { IDS, type Id, isDrawing, KINDS } from "../tools/kinds";
+import { SMALLEST_RADIUS, ToolOptions } from "../tools/options";
+import { OutlineBar, reachOf } from "../tools/outline-bar";
 import { drawRing, drawShape, type Shape } from "../tools/shapes";
 import { isInside, type Point } from "../viewport";
 import type { Host, Part, Tool } from "./part";
-
-type Id = "box" | "scribble" | "brush" | "eraser" | "lasso" | "polygon" | "fill";
-
-interface Kind extends Wanted {
-  key: string;
-  title: string;
-  label: string;
-}
-
-/** The tools in the order of their buttons. */
-const KINDS: Record<Id, Kind> = {
-  box: {
-    key: "b",
-    title: "Box around the object (B)",
-    label: "box around the object",
-    signs: null,
-    size: false,
-    hint: "Drag a box around the object",
-  },
-  scribble: {
-    key: "s",
-    title: "Scribble: a line becomes clicks (S)",
-    label: "scribble",
-    signs: ["Object", "Background"],
-    size: false,
-    hint: "",
-  },
-  brush: {
-    key: "d",
-    title: "Brush (D)",
-    label: "brush (X: eraser)",
-    signs: null,
-    size: true,
-    hint: "",
-  },
-  eraser: {
-    key: "e",
-    title: "Eraser (E)",
-    label: "eraser (X: brush)",
-    signs: null,
-    size: true,
-    hint: "",
-  },
-  lasso: {
-    key: "o",
-    title: "Lasso: outline drawn freely (O)",
-    label: "lasso",
-    signs: ["Add", "Subtract"],
-    size: false,
-    hint: "",
-  },
-  polygon: {
-    key: "p",
-    title: "Polygon (P)",
-    label: "polygon",
-    signs: ["Add", "Subtract"],
-    size: false,
-    hint: "Enter or the first corner closes, Backspace takes one back",
-  },
-  fill: {
-    key: "g",
-    title: "Fill a hole, remove a part (G)",
-    label: "fill a hole, remove a part",
-    signs: null,
-    size: false,
-    hint: "Click a hole to fill it, a part to remove it",
-  },
-};
-const IDS = Object.keys(KINDS) as Id[];
 
 /** Each press of a key makes the brush larger or smaller by this factor. */
 const SIZE_STEP = 1.25;
 /** The brush to begin with, and the largest, as shares of the image's sides. */
 const [FIRST_RADIUS, LARGEST_RADIUS] = [0.025, 0.25];
-/** CSS pixels: how near a press has to be to a corner to mean it. */
-const NEAR = { mouse: 8, pen: 12, touch: 20 };
 /** Points of a line nearer than this, in CSS pixels, are one. */
 const FINE = 0.5;
-
-const isDrawing = (id: string): id is Id => Object.hasOwn(KINDS, id);
 
 class Drawing {
   readonly #host: Host;
@@ -104,7 +33,13 @@ class Drawing {
   #next: Point | null = null;
   /** A drag with arrow keys and Enter. */
   #keyed: Drag | null = null;
+  #start: Point | null = null;
   #hover: Point | null = null;
+  readonly #bar = new OutlineBar("polygon", {
+    close: () => this.#close(),
+    back: () => this.#back(),
+    abandon: () => this.abandon(),
+  });
   /** What was sent and is not in the mask yet, by request. */
   readonly #sent = new Map<string, Shape>();
 
@@ -117,7 +52,7 @@ class Drawing {
       subtract: (on) => this.#setSubtract(on),
       radius: (value) => this.#resize(value),
     });
-    host.panel.stage.append(this.#options.root);
+    host.panel.stage.append(this.#options.root, this.#bar.root);
     this.update(host.store.state);
   }
 
@@ -155,6 +90,13 @@ class Drawing {
         id: "brush-larger",
         keys: ["}", "Shift+}", "Shift+]"],
         run: () => this.#resize(this.#radius * SIZE_STEP),
+      },
+      {
+        id: "draw",
+        keys: [],
+        shown: ["Enter", "arrows", "Enter"],
+        label: "draw with the chosen tool without a mouse (Esc puts it away)",
+        run: () => {},
       },
     ];
   }
@@ -246,7 +188,7 @@ class Drawing {
   }
 
   #corner(at: Point, press: Press): void {
-    const near = NEAR[press.pointerType as keyof typeof NEAR] ?? NEAR.mouse;
+    const near = reachOf(press.pointerType);
     if (this.#shape === null) {
       const negative = this.#subtract !== (press.negative || press.altKey);
       this.#shape = { kind: "polygon", points: [at], negative };
@@ -261,12 +203,32 @@ class Drawing {
       if (!means(points.at(-1))) points.push(at);
     }
     this.#next = null;
+    this.#outlined();
+    this.#host.panel.say(`Corner ${this.#shape.points.length} of a polygon`);
+  }
+
+  /** The polygon got or lost a corner. */
+  #outlined(): void {
+    this.#bar.update(this.#shape?.kind === "polygon" ? this.#shape.points.length : 0);
     this.#host.redraw();
+  }
+
+  #back(): void {
+    this.#shape?.points.pop();
+    if (this.#shape?.points.length === 0) this.abandon();
+    this.#outlined();
+  }
+
+  #close(): void {
+    if (this.#shape?.kind === "polygon" && this.#shape.points.length >= 3) {
+      this.#finish(this.#shape, true);
+    }
   }
 
   #finish(shape: Shape, moved: boolean): void {
     this.#shape = null;
     this.#next = null;
+    this.#outlined();
     const { scale } = this.#host.viewport();
     const line = corners(shape.points, scale);
     if (shape.kind === "box") {
@@ -303,7 +265,7 @@ class Drawing {
     this.#shape = null;
     this.#next = null;
     this.#keyed = null;
-    if (had) this.#host.redraw();
+    if (had) this.#outlined();
     return had;
   }
 
@@ -314,9 +276,7 @@ class Drawing {
     const { key } = stroke;
     if (key === "Enter") return this.#enter(id, stroke.shiftKey);
     if ((key === "Backspace" || key === "Delete") && this.#shape?.kind === "polygon") {
-      this.#shape.points.pop();
-      if (this.#shape.points.length === 0) this.abandon();
-      this.#host.redraw();
+      this.#back();
       return true;
     }
     if (key.toLowerCase() !== "x") return false;
@@ -349,10 +309,14 @@ class Drawing {
     if (id === "polygon" || id === "fill") {
       this.#click(id, cursor, press);
     } else if (this.#keyed !== null) {
-      this.#keyed.drop(cursor, true);
+      // A box of one point is none.
+      this.#keyed.drop(cursor, id !== "box" || distance(this.#start ?? cursor, cursor) > 0);
       this.#keyed = null;
+      this.#host.panel.say("Drawn");
     } else {
       this.#keyed = this.#grab(id, cursor, press);
+      this.#start = cursor;
+      this.#host.panel.say("Arrow keys draw, Enter ends, Escape puts it away");
     }
     return true;
   }

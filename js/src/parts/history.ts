@@ -53,6 +53,15 @@ export function history(host: Host): Part {
     if (focused) present?.focus({ preventScroll: true });
   }
 
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    const entries = [...list.querySelectorAll<HTMLElement>("button")];
+    entries[entries.indexOf(document.activeElement as HTMLElement) + step]?.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  });
+
   host.panel.side.addTab({
     id: "history",
     title: "History",

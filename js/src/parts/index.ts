@@ -1,7 +1,7 @@
 /** The features of the widget, in the order of their buttons and of the list of keys. */
 
 import { ablation } from "./ablation";
-import { clicks } from "./clicks";
+import { clicks, crosshair } from "./clicks";
 import { core } from "./core";
 import { drawing } from "./drawing";
 import { explain } from "./explain";
@@ -14,6 +14,7 @@ import { queue } from "./queue";
 import { reactive } from "./reactive";
 import { replay } from "./replay";
 import { scissors } from "./scissors";
+import { spoken } from "./spoken";
 import { threshold } from "./threshold";
 import { timing } from "./timing";
 import { viewModes } from "./view-modes";
@@ -35,4 +36,6 @@ export const PARTS: readonly MakePart[] = [
   reactive,
   timing,
   opening,
+  spoken,
+  crosshair, // the last that Escape puts away
 ];

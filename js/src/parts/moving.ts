@@ -194,6 +194,8 @@ class Moving {
       this.#title(null);
       this.#tap(null);
     }
+    // Keys mean the click under the crosshair once that is moved, wherever the pointer lies.
+    if (state.cursor !== before.cursor && state.cursor !== null) this.#hovered = null;
     if (state.scale !== before.scale) this.#place();
   }
 

@@ -1,6 +1,7 @@
 /** The list of objects: choosing, naming, colouring, hiding, locking, uniting and parting them. */
 
 import { icon } from "../icons";
+import type { Stroke } from "../keyboard";
 import { changeObject, type ObjectChanges } from "../messages/objects";
 import { button, element, group } from "../panel";
 import type { ObjectEntry } from "../protocol";
@@ -12,6 +13,9 @@ const RULES: readonly (readonly [rule: string, title: string])[] = [
   ["top", "The upper object wins when exported"],
   ["exclusive", "A pixel has one object"],
 ];
+
+/** Milliseconds within which two clicks on a row are a double click. */
+const TWICE = 500;
 
 export function objects(host: Host): Part {
   return new Objects(host);
@@ -33,13 +37,21 @@ class Objects implements Part {
   readonly #rule = this.#select("rule", "What happens where objects overlap", (rule) =>
     this.#host.send({ kind: "rule", rule }),
   );
+  readonly #mark: HTMLButtonElement;
   readonly #merge: HTMLButtonElement;
   readonly #subtract: HTMLButtonElement;
   readonly #split: HTMLButtonElement;
+  readonly #rename: HTMLButtonElement;
   readonly #remove: HTMLButtonElement;
+  /** Whether choosing a row marks it: for fingers, which hold no Ctrl. */
+  #marking = false;
   /** Objects chosen beside the active one, for merging and subtracting. */
   #marked: ReadonlySet<number> = new Set();
   #renaming: number | null = null;
+  /** Where the name is written; stays when the list is drawn anew meanwhile. */
+  #field: HTMLInputElement | null = null;
+  #drawing = false;
+  #clicked = { id: -1, time: 0 };
 
   constructor(host: Host) {
     this.#host = host;
@@ -47,6 +59,10 @@ class Objects implements Part {
       const { active } = host.store.state;
       if (active !== null) act(active);
     };
+    this.#mark = this.#text("mark", "Mark", "Mark more objects by choosing them", () => {
+      this.#marking = !this.#marking;
+      this.#show(host.store.state);
+    });
     this.#merge = this.#text(
       "merge",
       "Merge",
@@ -67,6 +83,12 @@ class Objects implements Part {
       "Make an object of each connected part",
       on((object) => host.send({ kind: "split_object", object })),
     );
+    this.#rename = this.#text(
+      "rename-object",
+      "Rename",
+      "Name the active object (F2)",
+      on((object) => this.#edit(object)),
+    );
     this.#remove = this.#text(
       "remove-object",
       "Remove",
@@ -84,8 +106,16 @@ class Objects implements Part {
         { class: "iseg-objects-panel" },
         group("New object", this.#text("new-object", "New object", "New object (N)", this.#add)),
         this.#list,
-        element("p", { class: "iseg-hint" }, "Ctrl + click marks more objects."),
-        group("Objects", this.#merge, this.#subtract, this.#split, this.#remove),
+        element("p", { class: "iseg-hint" }, "Ctrl + click or Space marks more objects."),
+        group(
+          "Objects",
+          this.#mark,
+          this.#merge,
+          this.#subtract,
+          this.#split,
+          this.#rename,
+          this.#remove,
+        ),
         element("label", { class: "iseg-field" }, element("span", {}, "Label"), this.#label),
         element("label", { class: "iseg-field" }, element("span", {}, "Overlap"), this.#rule),
       ),
@@ -121,6 +151,12 @@ class Objects implements Part {
       icon: icon("select"),
       cursor: "pointer",
       click: (at: { x: number; y: number }) => this.#selectAt(at),
+      key: ({ key, ctrlKey, metaKey, altKey }: Stroke) => {
+        const { cursor } = this.#host.store.state;
+        if (key !== "Enter" || ctrlKey || metaKey || altKey || cursor === null) return false;
+        this.#selectAt(cursor);
+        return true;
+      },
     },
   ];
 
@@ -146,6 +182,8 @@ class Objects implements Part {
     }
     const known = new Set(state.objects.map(({ id }) => id));
     this.#marked = new Set([...this.#marked].filter((id) => known.has(id) && id !== state.active));
+    if (known.size < 2) this.#marking = false;
+    if (this.#renaming !== null && !known.has(this.#renaming)) this.#renaming = this.#field = null;
     this.#show(state);
   }
 
@@ -172,7 +210,7 @@ class Objects implements Part {
   }
 
   #choose(id: number, more: boolean): void {
-    if (!more) {
+    if (!more && !this.#marking) {
       this.#marked = new Set();
       this.#host.send({ kind: "select_object", object: id });
       return;
@@ -192,7 +230,7 @@ class Objects implements Part {
       ArrowDown: () => (row.nextElementSibling as HTMLElement | null)?.focus(),
       Enter: () => this.#choose(id, false),
       " ": () => this.#choose(id, true),
-      F2: () => this.#rename(id),
+      F2: () => this.#edit(id),
       Delete: () => this.#host.send({ kind: "remove_object", object: id }),
     };
     const act = acts[event.key];
@@ -202,20 +240,30 @@ class Objects implements Part {
     act();
   }
 
-  #rename(id: number): void {
+  #edit(id: number): void {
+    if (this.#renaming === id) return;
     this.#renaming = id;
+    this.#field = null;
     this.#show(this.#host.store.state);
   }
 
   // What is shown
 
   #show(state: State): void {
-    const focused = document.activeElement?.closest<HTMLElement>("[data-object]")?.dataset.object;
+    const holder = document.activeElement;
+    const focused = holder?.closest<HTMLElement>("[data-object]")?.dataset.object;
+    const control = (holder as HTMLElement | null)?.dataset.testid;
+    this.#drawing = true; // what is put elsewhere loses the focus, but nobody left it
     const rows = [...state.objects].reverse().map((entry) => this.#row(entry, state));
     this.#list.replaceChildren(...rows);
-    this.#list.querySelector<HTMLInputElement>("input.iseg-text")?.select();
+    this.#drawing = false;
+    if (this.#field !== null && document.activeElement !== this.#field) {
+      this.#field.focus();
+      if (this.#field.value === this.#field.defaultValue) this.#field.select();
+    }
     if (focused !== undefined && this.#renaming === null) {
-      this.#list.querySelector<HTMLElement>(`[data-object="${focused}"]`)?.focus();
+      const row = this.#list.querySelector<HTMLElement>(`[data-object="${focused}"]`);
+      (row?.querySelector<HTMLElement>(`[data-testid="${control}"]`) ?? row)?.focus();
     }
     const active = state.objects.find(({ id }) => id === state.active);
     this.#label.replaceChildren(
@@ -224,6 +272,9 @@ class Objects implements Part {
     this.#label.value = active?.label ?? "";
     this.#label.disabled = active === undefined;
     this.#rule.value = state.rule;
+    this.#mark.disabled = state.objects.length < 2;
+    this.#mark.setAttribute("aria-pressed", String(this.#marking));
+    this.#rename.disabled = active === undefined;
     this.#merge.disabled = active === undefined || this.#marked.size === 0;
     this.#subtract.disabled = active === undefined || this.#marked.size === 0;
     this.#split.disabled = active === undefined || active.area === 0;
@@ -263,14 +314,20 @@ class Objects implements Part {
     if (active) row.dataset.active = "true";
     row.addEventListener("click", (event) => {
       if (event.target instanceof Element && event.target.closest("button, input")) return;
-      this.#choose(entry.id, event.ctrlKey || event.metaKey || event.shiftKey);
+      const more = event.ctrlKey || event.metaKey || event.shiftKey;
+      // Not `dblclick`: the first click may have brought another row to this place.
+      const { id, time } = this.#clicked;
+      this.#clicked = { id: entry.id, time: event.timeStamp };
+      const twice = id === entry.id && event.timeStamp - time < TWICE;
+      if (twice && !more && !this.#marking) this.#edit(entry.id);
+      else this.#choose(entry.id, more);
     });
-    row.addEventListener("dblclick", () => this.#rename(entry.id));
     return row;
   }
 
   #name(entry: ObjectEntry): HTMLElement {
     const title = titleOf(entry);
+    if (this.#renaming === entry.id && this.#field !== null) return this.#field;
     if (this.#renaming !== entry.id) {
       return element("span", { class: "iseg-object-name", title }, title);
     }
@@ -281,9 +338,10 @@ class Objects implements Part {
       "aria-label": `Name of ${title}`,
       "data-testid": "iseg-object-name",
     });
+    this.#field = input;
     const done = (keep: boolean): void => {
-      if (this.#renaming !== entry.id) return;
-      this.#renaming = null;
+      if (this.#renaming !== entry.id || this.#drawing) return;
+      this.#renaming = this.#field = null;
       if (keep && input.value !== entry.name) this.#change({ name: input.value }, entry.id);
       this.#show(this.#host.store.state);
     };

@@ -48,6 +48,8 @@ export interface Part {
   update?(state: State, before: State): void;
   /** The pointer is over this position (pixels of the image), or has left the picture. */
   hover?(at: Point | null): void;
+  /** A finger alone is on this position, or no longer on the picture. */
+  finger?(at: Point | null): void;
   /** Escape was pressed: true when there was something to put away. */
   escape?(): boolean;
   close?(): void;

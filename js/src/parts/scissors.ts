@@ -10,14 +10,12 @@ import type { Reply } from "../protocol";
 import type { State } from "../store/state";
 import { corners, distance } from "../tools/geometry";
 import type { Press } from "../tools/input";
+import { OutlineBar, reachOf } from "../tools/outline-bar";
 import { drawShape, type Shape } from "../tools/shapes";
 import type { Point } from "../viewport";
 import type { Host, Part, Tool } from "./part";
 
 const ID = "scissors";
-/** CSS pixels: how near a press has to be to a corner to mean it. */
-const NEAR = 10;
-
 /** A line between two corners; straight until the kernel has answered. */
 interface Piece {
   from: Point;
@@ -37,8 +35,15 @@ class Scissors {
   #closing = false;
   #sent: { id: string; shape: Shape } | null = null;
 
+  readonly #bar = new OutlineBar(ID, {
+    close: () => this.#finishByHand(),
+    back: () => this.#back(),
+    abandon: () => this.abandon(),
+  });
+
   constructor(host: Host) {
     this.#host = host;
+    host.panel.stage.append(this.#bar.root);
   }
 
   tool(): Tool {
@@ -58,22 +63,33 @@ class Scissors {
     return this.#pieces.at(-1)?.to ?? this.#first;
   }
 
-  #near(a: Point | null, b: Point): boolean {
-    return a !== null && distance(a, b) * this.#host.viewport().scale <= NEAR;
+  #changed(): void {
+    const placed = this.#first === null || this.#closing ? 0 : 1 + this.#pieces.length;
+    this.#bar.update(placed);
+    this.#host.redraw();
+  }
+
+  #near(a: Point | null, b: Point, reach: number): boolean {
+    return a !== null && distance(a, b) * this.#host.viewport().scale <= reach;
   }
 
   #click(at: Point, press: Press): void {
     if (this.#closing) return;
     const end = this.#end;
+    const reach = reachOf(press.pointerType);
+    const means = (corner: Point | null): boolean => this.#near(corner, at, reach);
     if (this.#first === null || end === null) {
       this.#first = at;
       this.#negative = press.negative || press.altKey;
-    } else if (this.#pieces.length >= 2 && (this.#near(this.#first, at) || this.#near(end, at))) {
+    } else if (this.#pieces.length >= 2 && (means(this.#first) || means(end))) {
       this.#close();
-    } else if (!this.#near(end, at)) {
+    } else if (!means(end)) {
       this.#add(end, at);
     }
-    this.#host.redraw();
+    this.#changed();
+    this.#host.panel.say(
+      this.#closing ? "Outline closed" : `Corner ${1 + this.#pieces.length} of an outline`,
+    );
   }
 
   #add(from: Point, to: Point): void {
@@ -153,17 +169,27 @@ class Scissors {
     this.#pieces = [];
     this.#loose = null;
     this.#closing = false;
-    if (had) this.#host.redraw();
+    if (had) this.#changed();
     return had;
+  }
+
+  #back(): void {
+    if (this.#pieces.pop() === undefined) this.#first = null;
+    this.#closing = false;
+    this.#loose = null;
+    this.#changed();
+  }
+
+  #finishByHand(): void {
+    if (this.#pieces.length < 2) return;
+    this.#close();
+    this.#changed();
   }
 
   #key(stroke: Stroke): boolean {
     if (stroke.ctrlKey || stroke.metaKey || stroke.altKey) return false;
     if ((stroke.key === "Backspace" || stroke.key === "Delete") && this.#first !== null) {
-      if (this.#pieces.pop() === undefined) this.#first = null;
-      this.#closing = false;
-      this.#loose = null;
-      this.#host.redraw();
+      this.#back();
       return true;
     }
     if (stroke.key !== "Enter") return false;
@@ -174,8 +200,7 @@ class Scissors {
       return true;
     }
     if (this.#pieces.length < 2) return false;
-    this.#close();
-    this.#host.redraw();
+    this.#finishByHand();
     return true;
   }
 

@@ -187,6 +187,21 @@ export function viewModes(host: Host): Part {
       if (scene.state.modes.side_by_side) drawOriginal(scene);
       drawTheLoupe(scene);
     },
+    // Under the loupe a finger aims, and clicks where it is lifted; two move the picture.
+    grab: (_, press) => {
+      const { tool } = store.state;
+      const clicks = tool === "positive" || tool === "negative";
+      if (!modes().loupe || press.pointerType !== "touch" || !clicks) return null;
+      return {
+        move: () => undefined,
+        drop: (to) => host.click(to, tool === "positive", press.time),
+        cancel: () => undefined,
+      };
+    },
+    finger: (at) => {
+      pointer = at === null ? null : toScreen(host.viewport(), at);
+      if (modes().loupe) host.redraw();
+    },
     hover: (at) => {
       pointer = at === null ? null : toScreen(host.viewport(), at);
       if (modes().loupe || modes().side_by_side) host.redraw();

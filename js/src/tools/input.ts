@@ -46,6 +46,8 @@ export interface Actions {
   pan(dx: number, dy: number): void;
   zoom(at: Point, factor: number): void;
   hover(at: Point | null): void;
+  /** A finger alone is on the picture, or (null) no longer. */
+  finger?(at: Point | null): void;
   focus(): void;
   hasFocus(): boolean;
 }
@@ -135,6 +137,7 @@ export class PointerInput {
       drag: alone && !resting && event.button !== 1 ? this.#actions.grab(at, press) : null,
       resting,
     });
+    if (touch && alone && !resting) this.#actions.finger?.(at);
     // A second finger turns both into a gesture: neither may click when it is lifted.
     if (!alone) this.#spoil(this.#alike(touch));
   };
@@ -149,6 +152,7 @@ export class PointerInput {
       pointer.moved = true;
       pointer.drag?.cancel();
       pointer.drag = null;
+      if (pointer.press.pointerType === "touch") this.#actions.finger?.(null);
     }
   }
 
@@ -174,6 +178,7 @@ export class PointerInput {
       return;
     }
     if (press.resting) return;
+    if (touch) this.#actions.finger?.(at);
     if (!press.moved && distance(press.start, at) > press.slack) press.moved = true;
     if (press.drag !== null) {
       // Between two frames a pen is at many places: a line goes through all of them.
@@ -205,6 +210,7 @@ export class PointerInput {
     this.#presses.delete(event.pointerId);
     if (event.pointerType === "pen") this.#writes(event);
     if (press === undefined) return;
+    if (event.pointerType === "touch") this.#actions.finger?.(null);
     if (press.drag !== null) press.drag.drop(this.#position(event), press.moved);
     else if (!press.moved && press.button !== 1) {
       this.#actions.click(press.start, { ...press.press, time: event.timeStamp });
@@ -214,6 +220,7 @@ export class PointerInput {
   readonly #cancel = (event: PointerEvent): void => {
     if (event.pointerType === "pen") this.#writes(event);
     this.#presses.get(event.pointerId)?.drag?.cancel();
+    if (event.pointerType === "touch") this.#actions.finger?.(null);
     this.#presses.delete(event.pointerId);
   };
 
