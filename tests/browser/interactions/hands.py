@@ -72,9 +72,20 @@ class Hand(ABC):
         """Element of the widget, or of a part of it."""
         return (within or self.widget.root).get_by_test_id(f"iseg-{name}")
 
-    @abstractmethod
     def push(self, name: str, within: Locator | None = None) -> None:
-        """Push a button, or its key."""
+        """Push a button, or its key; in the tool bar's menu where the bar has no room for it."""
+        target = self.get(name, within)
+        if within is None and self.folded(target):
+            self.press(self.get("more"))
+            target = self.get(f"more-{name}")
+        self.press(target)
+
+    @staticmethod
+    def folded(target: Locator) -> bool:
+        """Whether it is a control that the tool bar has no room for."""
+        return bool(
+            target.count() == 1 and target.evaluate("node => node.closest('.iseg-folded') !== null")
+        )
 
     @abstractmethod
     def press(self, target: Locator) -> None:
@@ -107,9 +118,6 @@ class Hand(ABC):
 
 class Mouse(Hand):
     """The mouse."""
-
-    def push(self, name: str, within: Locator | None = None) -> None:
-        self.get(name, within).click()
 
     def press(self, target: Locator) -> None:
         target.click()
@@ -154,7 +162,7 @@ class Keyboard(Hand):
         if within is None and name in KEYS:
             self.key(KEYS[name])
         else:
-            self.press(self.get(name, within))
+            super().push(name, within)
 
     def press(self, target: Locator) -> None:
         self.go(target)
@@ -167,6 +175,7 @@ class Keyboard(Hand):
                 """wanted => {
                     const now = document.activeElement;
                     if (now === wanted) return "";
+                    if (now.role?.startsWith("menuitem")) return "ArrowDown";
                     const place = now.compareDocumentPosition(wanted);
                     return place & Node.DOCUMENT_POSITION_PRECEDING ? "Shift+Tab" : "Tab";
                 }"""
@@ -265,9 +274,6 @@ class Fingers(Hand):
 
     def tap(self, position: Point) -> None:
         self.page.touchscreen.tap(*position)  # both halves at once: a slow test is no long press
-
-    def push(self, name: str, within: Locator | None = None) -> None:
-        self.press(self.get(name, within))
 
     def pen(self, kind: str, position: Point) -> None:
         """Have a pen ``mousePressed``, ``mouseMoved`` or ``mouseReleased`` there."""

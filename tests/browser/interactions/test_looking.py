@@ -127,6 +127,12 @@ def test_opacity_and_hiding(bench: Bench) -> None:
     if isinstance(hand, Keyboard):
         hand.key("]", 3)
         bench.until("w.opacity", 0.8)
+    elif hand.folded(hand.get("opacity")):
+        hand.press(hand.get("more"))
+        for _ in range(3):
+            hand.press(bench.widget.root.get_by_role("menuitem", name="Masks stronger"))
+        bench.until("w.opacity", 0.8)
+        hand.press(hand.get("more"))
     else:
         hand.slide("opacity", 0.8)
         bench.until("0.7 < w.opacity < 0.9", expected=True)
