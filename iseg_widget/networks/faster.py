@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import skip_init
 
 from iseg_widget.networks.deeplab import Decoder
 from iseg_widget.networks.focalclick import Refiner
@@ -151,6 +152,12 @@ class WinogradConv(nn.Module):
         return values.view(BLOCK, BLOCK, *blocks.shape[2:-1], -1)
 
 
+def _conv(*args: Any, **keywords: Any) -> nn.Conv2d:
+    """Return a convolution whose weights are still to come, without drawing random ones."""
+    made: nn.Conv2d = skip_init(nn.Conv2d, *args, **keywords)  # type: ignore[no-untyped-call]
+    return made
+
+
 def enlarging(before: int, after: int, *, align_corners: bool, like: Tensor) -> Tensor:
     """Return the matrix ``(after, before)`` of a bilinear resize along one axis."""
     eye = torch.eye(before, dtype=like.dtype, device=like.device)[None, None]
@@ -173,7 +180,7 @@ class EnlargedConv(nn.Module):
         ends = [sum(channels[:i]) for i in range(len(channels) + 1)]
         self.parts = nn.ModuleList()
         for index, (low, high) in enumerate(pairwise(ends)):
-            part = nn.Conv2d(
+            part = _conv(
                 high - low,
                 conv.out_channels,
                 conv.kernel_size[0],
@@ -260,7 +267,7 @@ class _MLPHead(MLPHead):
             assert isinstance(layer, nn.Linear)  # noqa: S101
             layers.append(layer)
         channels = [layer.in_features for layer in layers]
-        joint = nn.Conv2d(sum(channels), conv.out_channels, 1)
+        joint = _conv(sum(channels), conv.out_channels, 1)
         assert joint.bias is not None  # noqa: S101
         with torch.no_grad():
             joint.bias.zero_()
@@ -342,7 +349,7 @@ class _Refiner(Refiner):
     def adopt(cls, refiner: Refiner) -> None:
         """Turn a refiner into one of these."""
         heads = (refiner.refine_pred, refiner.refine_trimap)
-        both = nn.Conv2d(heads[0].in_channels, 2, 3, padding=1)
+        both = _conv(heads[0].in_channels, 2, 3, padding=1)
         for name in ("weight", "bias"):
             parts = [getattr(head, name).detach() for head in heads]
             setattr(both, name, nn.Parameter(torch.cat(parts), requires_grad=False))

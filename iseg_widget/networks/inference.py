@@ -116,8 +116,9 @@ def prepare(network: nn.Module, device: torch.device) -> nn.Module:
 
     On a CPU, parts also take forms with fewer multiplications (:func:`quicken`).
     """
-    network.eval().requires_grad_(requires_grad=False)
+    network.eval()
     fold_batch_norm(network)
     if device.type == "cpu":
         quicken(network)
+    network.requires_grad_(requires_grad=False)
     return place(network, device)

@@ -202,8 +202,11 @@ class TestSteps:
 
     def test_an_edit_forgets(self):
         made = session(FBRS, FBRSOptions, CLICKS[:2])
+        state = made._timeline[-1].state
+        assert state.memory is not None
+        edited, _ = made.method.edit(state, np.zeros(SHAPE, bool))
+        assert edited.memory is None
         made.edit(np.zeros(SHAPE, bool))
-        assert made._timeline[-1].state.memory is None
         made.click_many(CLICKS[2:3])
 
     def test_places_a_and_b_are_the_same(self):
