@@ -8,10 +8,33 @@ import { chained, REACH, type Segments, softAlpha, TILE, tracePart } from "./con
 import type { Box, Result } from "./protocol";
 import { MaskLevels, type Part, SparseMap } from "./sparse";
 
-/** Inflate a zlib stream (`zlib.compress` in Python). */
+/**
+ * Inflate a zlib stream (`zlib.compress` in Python). Bytes go straight into the stream: those of a
+ * `Blob` would come by way of the browser's other process.
+ */
 export async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const { readable, writable } = new DecompressionStream("deflate");
+  const writer = writable.getWriter();
+  const written = writer.write(bytes).then(() => writer.close());
+  const reader = readable.getReader();
+  const parts: Uint8Array[] = [];
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      parts.push(next.value);
+    }
+  } finally {
+    // What is wrong with the bytes, reading them says as well.
+    written.catch(() => undefined);
+  }
+  const only = parts[0];
+  if (parts.length === 1 && only !== undefined) return only;
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 /** Write the bits of `numpy.packbits` (row-major, most significant first) into a part of `mask`. */
