@@ -78,6 +78,9 @@ class Given:
 
 Load = Callable[..., Method]
 
+QUICK = 0.25
+"""Seconds of an inference that is not announced: messages would cost it a part of them."""
+
 _T = TypeVar("_T")
 
 
@@ -124,6 +127,7 @@ class Desk:
         self.tiles = TileServer(PicturePyramid(annotation.image))
         self._warm = False
         self._active = False
+        self._quick = False
         self._inferences = 0
         self.timing = TimingLog()
         self._aids: dict[type[Any], Any] = {}
@@ -314,8 +318,10 @@ class Desk:
         annotation = self.annotation
         if act.asks:
             self._ready(jobs)
-            self._busy(jobs, "segment")
-        before = annotation.checkpoint()
+            # A page marks its own clicks; of quick ones no other page needs to hear.
+            if not (self._quick and all(_clicked(job) for job in jobs)):
+                self._busy(jobs, "segment")
+        before, began = annotation.checkpoint(), now()
         try:
             outcome = act.do(annotation)
         except BaseException:
@@ -324,6 +330,7 @@ class Desk:
         answered = now()
         if act.asks:
             self._inferences += 1
+            self._quick = answered - began < QUICK
         self._commit_or_restore(before)
         self._publish(jobs, answered)
         if act.clicks:
@@ -333,6 +340,7 @@ class Desk:
 
     def _change(self, job: Job, change: UseMethod) -> None:
         self._busy([job], "load")
+        self._quick = False
         method = self.build(change)
         annotation = self.annotation
         before = annotation.checkpoint()
@@ -514,6 +522,11 @@ def _entry(item: AnnotatedObject) -> messages.ObjectEntry:
         box=item.box,
         clicks=len(item.clicks),
     )
+
+
+def _clicked(job: Job) -> bool:
+    """Whether it is a click from a page."""
+    return job.id is not None and isinstance(job.action, NewClick)
 
 
 def _ids(jobs: Sequence[Job]) -> tuple[str, ...]:

@@ -43,6 +43,28 @@ def test_a_view_gets_picture_and_overlay_and_the_method_is_warmed(make: Make) ->
     assert widget.clicks == ()
 
 
+@pytest.mark.parametrize(("quick", "told"), [(1e9, 1), (0.0, 3)])
+def test_only_slow_clicks_are_announced(
+    make: Make, monkeypatch: pytest.MonkeyPatch, quick: float, told: int
+) -> None:
+    monkeypatch.setattr("iseg_widget.widget.desk.QUICK", quick)
+    _, page, _ = make()
+    page.open()
+    before = len(page.of("activity"))
+    for x in (10, 20, 30):
+        page.click(x, 20)
+        page.settle()
+    replies = page.of("activity")[before:]
+    assert [reply["what"] for reply in replies if reply["what"] is not None] == ["segment"] * told
+    assert replies[-1]["what"] is None
+    page.send("method", name="disks", options={"radius": 9})
+    page.settle()
+    before = len(page.of("activity"))
+    page.click(40, 20)
+    page.settle()
+    assert page.of("activity")[before]["what"] == "segment"
+
+
 def test_a_second_view_gets_everything_too(make: Make) -> None:
     widget, page, _ = make()
     page.open()
