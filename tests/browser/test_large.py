@@ -72,6 +72,10 @@ IN_SIGHT = """([canvas, x, y, scale]) => {
 }"""
 
 
+TWO_FRAMES = """() => new Promise(
+    done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def large_notebook(server: lab.Lab) -> None:
     """Put the notebook where the server finds it."""
@@ -91,7 +95,8 @@ def large(open_notebook: OpenNotebook) -> lab.Notebook:
 def show(widget: Widget, x: float, y: float, scale: float) -> None:
     """Show an image position in the middle at a scale, and wait until it is sharp."""
     widget.canvas.evaluate(f"(canvas, place) => ({IN_SIGHT})([canvas, ...place])", [x, y, scale])
-    widget.page.wait_for_timeout(200)
+    # Whether it is sharp is told by the frame that draws it.
+    widget.page.evaluate(TWO_FRAMES)
     sharp(widget)
 
 
