@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from iseg_widget.training.augmentation import Augmentation
+from iseg_widget.training.schedule import OptimiserSettings, Schedule
 
 IMAGENET = "imagenet"
 EXTENDS = "extends"
-TABLES = ("simulation", "augment", "options")
+TABLES = ("simulation", "augment", "options", "optimiser", "schedule")
 """Tables that a recipe changes key by key; others it replaces."""
 
 
@@ -38,11 +39,13 @@ class Recipe:
     init: what it starts from: ``"imagenet"`` (the backbone only) or the name of packaged weights.
     steps, batch: optimiser steps, and samples of a batch in each process.
     phases: see :class:`Phase`; sides in pixels of the network's square input.
-    learning_rate, backbone_factor, weight_decay: AdamW; the pretrained backbone learns slower.
+    learning_rate, backbone_factor, weight_decay: of the optimiser; the pretrained backbone learns
+        slower.
     warmup, decay: steps of linear warm-up, and fraction of the steps at the end over which the
-        rate falls linearly to zero.
-    ema: decay of the exponential moving average of the weights, which is what gets exported.
-    clip: largest norm of a step's gradient.
+        rate falls linearly to zero, unless ``schedule`` has another course.
+    ema: decay of the exponential moving average of the weights, which is what gets exported. 0:
+        the weights themselves.
+    clip: largest norm of a step's gradient. 0: any.
     seed, development: of all that is drawn; number of images that are held out.
     sets: sampling weight of each data set (times the square root of its number of images).
     simulation: method-specific settings of click and crop simulation.
@@ -54,6 +57,8 @@ class Recipe:
         and after the last, on so many held-out objects.
     options: of the method, when these weights are evaluated.
     augment: see :class:`~iseg_widget.training.augmentation.Augmentation`.
+    optimiser: see :class:`~iseg_widget.training.schedule.OptimiserSettings`; AdamW.
+    schedule: see :class:`~iseg_widget.training.schedule.Schedule`; as ``decay`` says.
     teacher, teacher_weight: packaged weights (name or file) whose answers are learned as well, and
         the weight of that term; see :class:`~iseg_widget.training.teacher.Teacher`. "": none.
     """
@@ -81,6 +86,8 @@ class Recipe:
     validate_objects: int = 40
     options: Mapping[str, Any] = field(default_factory=dict)
     augment: Mapping[str, float] = field(default_factory=dict)
+    optimiser: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Mapping[str, Any] = field(default_factory=dict)
     teacher: str = ""
     teacher_weight: float = 1.0
 
@@ -89,6 +96,17 @@ class Recipe:
         for name, least in (("accumulate", 1), ("validate_every", 0), ("validate_objects", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)!r}")
+        _ = self.course, self.optimiser_settings  # unknown settings are named before all else
+
+    @property
+    def optimiser_settings(self) -> OptimiserSettings:
+        """The optimiser; ``ValueError`` for unknown settings."""
+        return OptimiserSettings.of(self.optimiser)
+
+    @property
+    def course(self) -> Schedule:
+        """The course of the learning rate; ``ValueError`` for unknown settings."""
+        return Schedule.of(self.schedule)
 
     @property
     def augmentation(self) -> Augmentation:
@@ -105,8 +123,7 @@ class Recipe:
     def rate(self, step: int) -> float:
         """Return the learning-rate factor (0..1) of a step."""
         warm = min(1.0, (step + 1) / max(1, self.warmup))
-        left = (self.steps - step) / max(1.0, self.decay * self.steps)
-        return warm * min(1.0, max(0.0, left))
+        return warm * self.course.factor(step, self.steps, self.decay)
 
     def validates(self, step: int) -> bool:
         """Whether the weights after ``step`` steps are validated."""

@@ -1,4 +1,4 @@
-"""One training loop for all methods: AdamW, moving average, mixed precision, resumable."""
+"""One training loop for all methods: moving average, mixed precision, resumable."""
 
 from __future__ import annotations
 
@@ -66,14 +66,15 @@ def _trained(net: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in net.parameters() if parameter.requires_grad]
 
 
-def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    settings = recipe.optimiser_settings
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
         if not parameter.requires_grad:
             continue
-        key = (name.startswith("backbone."), parameter.ndim > 1)
+        key = (name.startswith("backbone."), settings.decays(parameter))
         groups.setdefault(key, []).append(parameter)
-    return torch.optim.AdamW(
+    return settings.build(
         [
             {
                 "params": parameters,
@@ -82,7 +83,7 @@ def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
             }
             for (backbone, decays), parameters in groups.items()
         ],
-        lr=recipe.learning_rate,
+        recipe.learning_rate,
     )
 
 
@@ -251,7 +252,7 @@ class Trainer:
             means.add({"loss": loss.item(), **{k: v.item() for k, v in terms.items()}})
         parameters = _trained(self.net)
         self.processes.average_gradients(parameters)
-        norm = nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
+        norm = nn.utils.clip_grad_norm_(parameters, self.recipe.clip or float("inf"))
         if torch.isfinite(norm):
             self.optimiser.step()
             self.average.update(self.net)

@@ -59,6 +59,9 @@ def test_missing_and_unknown_keys_are_named():
         parse_recipe(text)
     with pytest.raises(ValueError, match=r"unknown augment settings \['shake'\]; accepted are"):
         parse_recipe(text_of("ritm-lite0") + "\n[augment]\nshake = 0.5\n")
+    for table in ("optimiser", "schedule"):
+        with pytest.raises(ValueError, match=rf"unknown {table} settings \['x'\]; accepted are"):
+            parse_recipe(text_of("ritm-lite0") + f"\n[{table}]\nx = 1\n")
     with pytest.raises(ValueError, match="accumulate must be at least 1, got 0"):
         parse_recipe("accumulate = 0\n" + text_of("ritm-lite0"))
 
@@ -77,7 +80,7 @@ def test_recipes_are_what_they_were_before_they_extended_each_other(name: str):
     assert list(load_recipe(name).sets) == list(load_recipe("ritm-lite0").sets)
     assert found == {
         "accumulate": 1, "validate_every": 0, "validate_objects": 40, "options": {}, "augment": {},
-        "teacher": "", "teacher_weight": 1.0,
+        "teacher": "", "teacher_weight": 1.0, "optimiser": {}, "schedule": {},
     }  # fmt: skip
 
 

@@ -246,6 +246,29 @@ class TestOptimisation:
         assert kinds["head.predict.weight"] == (1.0, 0.02)
         assert kinds["head.predict.bias"] == (1.0, 0.0)
 
+    def test_a_recipe_chooses_the_optimiser(self, make: Callable[..., Trainer]):
+        sgd = {"kind": "sgd", "momentum": 0.8, "decay_all": True}
+        run = make(optimiser=sgd, weight_decay=0.02, clip=0.0, ema=0.0, steps=2)
+        assert isinstance(run.optimiser, torch.optim.SGD)
+        assert {group["weight_decay"] for group in run.optimiser.param_groups} == {0.02}
+        assert {group["momentum"] for group in run.optimiser.param_groups} == {0.8}
+        before = {key: value.clone() for key, value in state_of(run).items()}
+        run.run()
+        after = state_of(run)
+        assert not all(torch.equal(before[key], after[key]) for key in before)
+        # Without an average, what is exported are the weights themselves.
+        weights = run.net.state_dict()
+        assert all(torch.equal(run.average.state[key], value) for key, value in weights.items())
+
+    def test_no_limit_of_the_gradient(self, make: Callable[..., Trainer]):
+        """SGD's step is the gradient itself, however long."""
+        runs = [make(optimiser={"kind": "sgd"}, clip=clip, steps=1) for clip in (0.0, 1e9, 1e-6)]
+        for run in runs:
+            run.run()
+        free, far, near = (run.net.head.predict.weight for run in runs)
+        assert torch.equal(free, far)
+        assert not torch.equal(free, near)
+
     def test_rates_follow_the_schedule(self, make: Callable[..., Trainer]):
         run = make(steps=1, warmup=4, decay=0.0, learning_rate=1e-3, backbone_factor=0.25)
         run.run()
