@@ -29,7 +29,7 @@ class ClickStrategy:
     centre: the first click is the pixel farthest from the boundary (FCA-Net Eq. 11, E(p) = 1).
     around: share of samples whose negative clicks surround the object, each as far as can be from
         those before (iFCN's third strategy).
-    side: of the images that the lengths are meant for.
+    side: shorter side of the views that the lengths are meant for.
     """
 
     positives: int
@@ -127,7 +127,7 @@ def placed_clicks(
 
     Parameters
     ----------
-    truth, valid: ``(S, S)`` object and pixels that are not ignored.
+    truth, valid: ``(H, W)`` object and pixels that are not ignored.
     rng: source of randomness.
     strategy: see :class:`ClickStrategy`.
 
@@ -138,7 +138,7 @@ def placed_clicks(
     """
     if not truth.any():
         return np.zeros((0, 3), np.float32)
-    scale = truth.shape[0] / strategy.side
+    scale = min(truth.shape) / strategy.side
     drawn = (strategy.p1, strategy.p2, strategy.n1, strategy.n2, strategy.n3)
     p1, p2, n1, n2, n3 = (float(rng.choice(values)) * scale for values in drawn)
     positives = 1 + int(rng.integers(strategy.positives))

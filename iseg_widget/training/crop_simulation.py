@@ -41,24 +41,28 @@ class CropRanges:
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of the source image that fills a square crop, maybe turned and mirrored."""
+    """A rectangle of the source image that fills a view, maybe turned and mirrored.
+
+    ``centre`` (x, y) and ``size`` (width, height) are in pixels of the source.
+    """
 
     centre: tuple[float, float]
     size: tuple[float, float]
     degrees: float
     mirrored: bool
 
-    def matrix(self, side: int, box: Box | None = None) -> NDArray[np.float64]:
-        """Affine map from pixels of a ``side`` x ``side`` result to pixels of the source.
+    def matrix(self, size: tuple[int, int], box: Box | None = None) -> NDArray[np.float64]:
+        """Affine map from pixels of a result of ``size`` (H, W) to pixels of the source.
 
         ``box`` (fractions 0..1 of the window) selects a part of it, as a focus crop does.
         """
         x0, y0, x1, y1 = box or (0.0, 0.0, 1.0, 1.0)
+        rows, columns = size
         # Result pixel -> fraction of the window, measured from its centre.
         to_fraction = np.array(
             [
-                [(x1 - x0) / side, 0, x0 + 0.5 * (x1 - x0) / side - 0.5],
-                [0, (y1 - y0) / side, y0 + 0.5 * (y1 - y0) / side - 0.5],
+                [(x1 - x0) / columns, 0, x0 + 0.5 * (x1 - x0) / columns - 0.5],
+                [0, (y1 - y0) / rows, y0 + 0.5 * (y1 - y0) / rows - 0.5],
                 [0, 0, 1],
             ]
         )
@@ -134,15 +138,15 @@ def draw_focus(
     rng: np.random.Generator,
     ranges: CropRanges,
 ) -> Box:
-    """Draw a focus crop in pixels of the target crop ``truth`` (S, S).
+    """Draw a focus crop in pixels of the target crop ``truth`` (H, W).
 
     Either the object's box, or a box centred on its boundary whose sides are about a fraction
     drawn from ``focus_length`` of the object's longer one; then expanded.
     """
-    side = truth.shape[0]
+    height, width = truth.shape
     box = box_of(truth)
     if box is None:
-        return (0.0, 0.0, float(side), float(side))
+        return (0.0, 0.0, float(width), float(height))
     x0, y0, x1, y1 = box
     centre = ((x0 + x1) / 2, (y0 + y1) / 2)
     size = (float(x1 - x0), float(y1 - y0))
@@ -160,8 +164,8 @@ def draw_focus(
     return (
         max(0.0, centre[0] - half_x),
         max(0.0, centre[1] - half_y),
-        min(float(side), centre[0] + half_x),
-        min(float(side), centre[1] + half_y),
+        min(float(width), centre[0] + half_x),
+        min(float(height), centre[1] + half_y),
     )
 
 
@@ -178,7 +182,7 @@ def colour_table(rng: np.random.Generator) -> NDArray[np.uint8]:
 class SimulatedView:
     """A training sample of one view.
 
-    ``image`` is ``(3, S, S)`` in 0..1, ``truth`` and ``valid`` are ``(S, S)``.
+    ``image`` is ``(3, H, W)`` in 0..1, ``truth`` and ``valid`` are ``(H, W)``.
     """
 
     image: NDArray[np.float32]
@@ -190,9 +194,9 @@ class SimulatedView:
 class SimulatedCrops(SimulatedView):
     """A training sample of FocalClick.
 
-    ``image``, ``truth``, ``valid`` are the target crop at side S; ``focus_box`` lies in it
-    (pixels, half-open); ``focus`` shows that box at side R, cut from the source image so that it
-    carries the detail the target crop has lost.
+    ``image``, ``truth``, ``valid`` are the target crop; ``focus_box`` lies in it (pixels,
+    half-open); ``focus`` shows that box as a square of side R, cut from the source image so that
+    it carries the detail the target crop has lost.
     """
 
     focus_box: Box
@@ -208,25 +212,26 @@ class Scissors:
         self.table = colour_table(rng)
         self.grey = rng.random() < GREY_PROBABILITY
 
-    def cut(self, matrix: NDArray[np.float64], side: int) -> SimulatedView:
-        """Cut a ``side`` x ``side`` view; ``matrix`` maps its pixels to pixels of the source."""
+    def cut(self, matrix: NDArray[np.float64], size: tuple[int, int]) -> SimulatedView:
+        """Cut a view of ``size`` (H, W); ``matrix`` maps its pixels to pixels of the source."""
         # Reduce by averaging: draw at twice the size when the source is much finer.
         step = float(np.abs(matrix[:, :2]).max())
         factor = 2 if step > 1.6 else 1
         fine = matrix.copy()
         fine[:, 2] += fine[:, :2].sum(1) * (0.5 / factor - 0.5)
         fine[:, :2] /= factor
+        height, width = size
 
         def warp(source: NDArray[np.uint8], border: int) -> NDArray[np.uint8]:
             out = cv2.warpAffine(
                 source,
                 fine,
-                (side * factor, side * factor),
+                (width * factor, height * factor),
                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                 borderMode=border,
             )
             if factor > 1:
-                out = cv2.resize(out, (side, side), interpolation=cv2.INTER_AREA)
+                out = cv2.resize(out, (width, height), interpolation=cv2.INTER_AREA)
             return np.asarray(out, dtype=np.uint8)
 
         image = cv2.LUT(warp(self.image, cv2.BORDER_REPLICATE), self.table)
@@ -241,20 +246,20 @@ def simulate_view(
     target: Target,
     rng: np.random.Generator,
     *,
-    side: int,
+    size: tuple[int, int],
     whole: bool,
     expansion: tuple[float, float],
 ) -> SimulatedView:
     """Cut one view of the target, see :func:`draw_window`."""
     window = draw_window(target.truth, rng, whole=whole, expansion=expansion)
-    return Scissors(target, rng).cut(window.matrix(side), side)
+    return Scissors(target, rng).cut(window.matrix(size), size)
 
 
 def simulate(
     target: Target,
     rng: np.random.Generator,
     *,
-    side: int,
+    size: tuple[int, int],
     focus_side: int,
     whole: bool,
     ranges: CropRanges,
@@ -262,8 +267,10 @@ def simulate(
     """Cut a simulated target crop and a focus crop in it out of ``target``."""
     window = draw_window(target.truth, rng, whole=whole, expansion=ranges.target_expansion)
     scissors = Scissors(target, rng)
-    view = scissors.cut(window.matrix(side), side)
+    view = scissors.cut(window.matrix(size), size)
     box = draw_focus(view.truth, rng, ranges)
-    fractions = (box[0] / side, box[1] / side, box[2] / side, box[3] / side)
-    focus = scissors.cut(window.matrix(focus_side, fractions), focus_side)
+    height, width = size
+    fractions = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
+    square = (focus_side, focus_side)
+    focus = scissors.cut(window.matrix(square, fractions), square)
     return SimulatedCrops(view.image, view.truth, view.valid, box, focus)

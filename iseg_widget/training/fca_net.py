@@ -78,14 +78,16 @@ class FCANetTask(WholeNetwork):
             for part in (net.first_click, net.join, net.first_click_head):
                 part.requires_grad_(requires_grad=False)
 
-    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
-        """Draw ``size`` samples with views of ``side`` pixels."""
+    def batch(
+        self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
+    ) -> Batch:
+        """Draw ``count`` samples with views of ``size`` (H, W)."""
         rounds = self.interaction.rounds(rng)
-        views = draw_views(pool, rng, size, side, self.simulation, first=rounds == 0)
+        views = draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
         return Batch(views, rounds, int(rng.integers(2**31)))
 
     def _answers(self, net: Any, image: Tensor, given: Interaction) -> tuple[Tensor, Tensor]:
-        """Logits ``(B, 1, S, S)`` and the first click's features."""
+        """Logits ``(B, 1, H, W)`` and the first click's features."""
         size, device = (image.shape[2], image.shape[3]), image.device
         maps = [gaussians(clicks, size, SIGMA) for clicks in given.clicks]
         first = [gaussians(clicks[:1], size, FIRST_SIGMA)[:1] for clicks in given.clicks]
@@ -93,7 +95,7 @@ class FCANetTask(WholeNetwork):
         return resize(found.logits.float(), size), found.first_click
 
     def answer(self, net: Any, image: Tensor, given: Interaction) -> Tensor:
-        """Return logits ``(B, 1, S, S)`` for views ``(B, 3, S, S)`` and what is given on them."""
+        """Return logits ``(B, 1, H, W)`` for views ``(B, 3, H, W)`` and what is given on them."""
         return self._answers(net, image, given)[0]
 
     def losses(
@@ -148,7 +150,7 @@ class FCANetTask(WholeNetwork):
                 "first": masked_bce(early, truth, valid),
             }
         size = (logits.shape[2], logits.shape[3])
-        reach = CLICK_RANGE * size[0] / PAPER_SIDE
+        reach = CLICK_RANGE * min(size) / PAPER_SIDE
         every = stacked([distance_maps(c, size, reach) for c in clicks], logits.device)
         first = stacked([distance_maps(c[:1], size, reach)[:1] for c in clicks], logits.device)
         return {

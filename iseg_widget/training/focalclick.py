@@ -45,7 +45,7 @@ from iseg_widget.training.tensors import stacked
 
 @dataclass(frozen=True)
 class Batch:
-    """``size`` simulated crops and the number of click rounds before the one that counts."""
+    """Simulated crops and the number of click rounds before the one that counts."""
 
     crops: list[SimulatedCrops]
     rounds: int
@@ -63,8 +63,10 @@ class FocalClickTask(WholeNetwork):
         """Return a new network; the trainer loads the backbone's ImageNet weights."""
         return FocalClickLite0()
 
-    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
-        """Draw ``size`` samples with target crops of ``side`` pixels."""
+    def batch(
+        self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
+    ) -> Batch:
+        """Draw ``count`` samples with target crops of ``size`` (H, W)."""
         s = self.simulation
         rounds = self.interaction.rounds(rng)
         whole = s["whole_image_first"] if rounds == 0 else s["whole_image_later"]
@@ -75,11 +77,11 @@ class FocalClickTask(WholeNetwork):
             tuple(s["focus_expansion"]),
         )
         crops: list[SimulatedCrops] = []
-        while len(crops) < size:
+        while len(crops) < count:
             crop = simulate(
                 pool.draw(rng),
                 rng,
-                side=side,
+                size=size,
                 focus_side=REFINER_SIDE,
                 whole=bool(rng.random() < whole),
                 ranges=ranges,
@@ -89,13 +91,13 @@ class FocalClickTask(WholeNetwork):
         return Batch(crops, rounds, int(rng.integers(2**31)))
 
     def answer(self, net: FocalClickLite0, image: Tensor, given: Interaction) -> Tensor:
-        """Return the Segmentor's logits ``(B, 1, S, S)`` for target crops ``(B, 3, S, S)``."""
+        """Return the Segmentor's logits ``(B, 1, H, W)`` for target crops ``(B, 3, H, W)``."""
         return net.segment(image, self._maps(image, given)).logits.float()
 
     def _maps(self, image: Tensor, given: Interaction) -> Tensor:
-        side = image.shape[-1]
-        radius = DISK_RADIUS.get(side, max(DISK_RADIUS.values()))
-        drawn = [disks(c, (side, side), radius) for c in given.clicks]
+        size = (image.shape[2], image.shape[3])
+        radius = DISK_RADIUS.get(min(size), max(DISK_RADIUS.values()))
+        drawn = [disks(c, size, radius) for c in given.clicks]
         fed = np.concatenate([given.previous[:, None], np.stack(drawn)], 1)
         return stacked(list(fed), image.device)
 

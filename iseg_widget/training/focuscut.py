@@ -96,7 +96,7 @@ def cut_patch(target: Target, patch: Patch, side: int, rng: np.random.Generator)
     centre = (patch.centre[0] + 0.5, patch.centre[1] + 0.5)
     length = 2 * patch.scope + 1
     window = Window(centre, (length, length), 0.0, mirrored=bool(rng.random() < 0.5))
-    return Scissors(target, rng).cut(window.matrix(side), side)
+    return Scissors(target, rng).cut(window.matrix((side, side)), (side, side))
 
 
 @dataclass(frozen=True)
@@ -127,21 +127,28 @@ class FocusCutTask(WholeNetwork):
         self.ranges = PatchRanges(tuple(simulation["patch_alpha"]), tuple(simulation["patch_beta"]))
         self.network = build
 
-    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
-        """Draw ``size`` whole views or focus patches of ``side`` pixels."""
+    def batch(
+        self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
+    ) -> Batch:
+        """Draw ``count`` whole views or focus patches of ``size`` (H, W), a square."""
+        if size[0] != size[1]:
+            raise ValueError(
+                "FocusCut's patches are squares, and so must be all sides of its phases: "
+                f"got {size[0]} x {size[1]}"
+            )
         focus = bool(rng.random() < self.simulation["focus"])
         rounds = 0 if focus else self.interaction.rounds(rng)
         if focus:
-            views = self._patches(pool, rng, size, side)
+            views = self._patches(pool, rng, count, size[0])
         else:
-            views = draw_views(pool, rng, size, side, self.simulation, first=rounds == 0)
+            views = draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
         return Batch(views, focus, rounds, int(rng.integers(2**31)))
 
     def _patches(
-        self, pool: Pool, rng: np.random.Generator, size: int, side: int
+        self, pool: Pool, rng: np.random.Generator, count: int, side: int
     ) -> list[SimulatedView]:
         views: list[SimulatedView] = []
-        while len(views) < size:
+        while len(views) < count:
             target = pool.draw(rng)
             patch = focus_patch(target.truth, rng, self.ranges)
             if patch is None:

@@ -52,10 +52,10 @@ class Scene:
     scissors: Scissors
 
     def zoomed(self, box: Box) -> SimulatedView:
-        """Return the part ``box`` (pixels of the view) at the view's side, from the source."""
-        side = self.view.truth.shape[0]
-        x0, y0, x1, y1 = (edge / side for edge in box)
-        return self.scissors.cut(self.window.matrix(side, (x0, y0, x1, y1)), side)
+        """Return the part ``box`` (pixels of the view) at the view's size, from the source."""
+        height, width = self.view.truth.shape
+        part = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
+        return self.scissors.cut(self.window.matrix((height, width), part), (height, width))
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,15 @@ class IAFPNTask:
         for name, parameter in net.named_parameters():
             parameter.requires_grad = name.startswith("fine_part.") == self.fine
 
-    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
-        """Draw ``size`` scenes whose coarse views have ``side`` pixels."""
+    def batch(
+        self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
+    ) -> Batch:
+        """Draw ``count`` scenes whose coarse views have ``size`` (H, W)."""
         s = self.simulation
         rounds = self.interaction.rounds(rng)
         share = s["whole_image_first"] if rounds == 0 else s["whole_image_later"]
         scenes: list[Scene] = []
-        while len(scenes) < size:
+        while len(scenes) < count:
             target = pool.draw(rng)
             window = draw_window(
                 target.truth,
@@ -141,7 +143,7 @@ class IAFPNTask:
                 expansion=tuple(s["target_expansion"]),
             )
             scissors = Scissors(target, rng)
-            view = scissors.cut(window.matrix(side), side)
+            view = scissors.cut(window.matrix(size), size)
             if view.truth.sum() >= SMALLEST_TRUTH:
                 scenes.append(Scene(view, window, scissors))
         return Batch(scenes, rounds, int(rng.integers(2**31)))
@@ -196,32 +198,31 @@ class IAFPNTask:
     def _coarse(
         self, net: IAFPNLite0, image: Tensor, given: Interaction
     ) -> tuple[Tensor, Tensor | None]:
-        """Logits of the coarse network and of its auxiliary head, ``(B, 1, S, S)``."""
-        side = image.shape[-1]
-        drawn = [disks(clicks, (side, side), net.disk_radius) for clicks in given.clicks]
+        """Logits of the coarse network and of its auxiliary head, ``(B, 1, H, W)``."""
+        size = (image.shape[2], image.shape[3])
+        drawn = [disks(clicks, size, net.disk_radius) for clicks in given.clicks]
         maps = np.concatenate([given.previous[:, None], np.stack(drawn)], 1)
         device = image.device
         answer = net.coarse(
             image, stacked(list(maps), device), _points(given.clicks, device), self.how
         )
         auxiliary = answer.auxiliary
-        size = (side, side)
         return resize(answer.logits, size), None if auxiliary is None else resize(auxiliary, size)
 
     def _zoom(
         self, net: IAFPNLite0, batch: Batch, found: NDArray[np.float32], given: Interaction
     ) -> _Zoom:
         """Zoom in on what the coarse network found and ask the fine one (Eq. 3 and 4)."""
-        side = found.shape[-1]
+        size = (found.shape[1], found.shape[2])
         device = next(net.parameters()).device
         boxes, maps, clicks = [], [], []
         for probability, rows in zip(found, given.clicks, strict=True):
             seen = [Click(float(x), float(y), bool(kind)) for x, y, kind in rows]
-            box = zoom_box(probability > 0.5, seen) or whole((side, side))
+            box = zoom_box(probability > 0.5, seen) or whole(size)
             x0, y0, x1, y1 = box
-            part = cv2.resize(probability[y0:y1, x0:x1], (side, side))
-            moved = map_to_crop(rows, box, (side, side))
-            drawn = disks(moved, (side, side), net.disk_radius)
+            part = cv2.resize(probability[y0:y1, x0:x1], size[::-1])
+            moved = map_to_crop(rows, box, size)
+            drawn = disks(moved, size, net.disk_radius)
             boxes.append(box)
             clicks.append(moved)
             maps.append(np.concatenate([part[None], drawn]))
@@ -229,12 +230,12 @@ class IAFPNTask:
         image = stacked([view.image for view in views], device)
         answer = net.fine(image, stacked(maps, device), _points(clicks, device), self.how)
         moved_to = Interaction(clicks, np.stack([fed[0] for fed in maps]))
-        return _Zoom(boxes, views, image, moved_to, resize(answer.logits, (side, side)))
+        return _Zoom(boxes, views, image, moved_to, resize(answer.logits, size))
 
     def _predict(
         self, net: IAFPNLite0, batch: Batch, image: Tensor, given: Interaction
     ) -> NDArray[np.float32]:
-        """Probabilities ``(B, S, S)`` of this stage's procedure on the coarse views."""
+        """Probabilities ``(B, H, W)`` of this stage's procedure on the coarse views."""
         logits, _ = self._coarse(net, image, given)
         found: NDArray[np.float32] = torch.sigmoid(logits.float())[:, 0].cpu().numpy()
         if not self.fine:

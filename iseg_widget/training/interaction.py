@@ -72,7 +72,7 @@ class Interaction:
     Attributes
     ----------
     clicks: per sample ``(N, 3)`` rows ``x, y, positive`` in pixels of the view.
-    previous: ``(B, S, S)`` float32, the previous probability (zeros before the first).
+    previous: ``(B, H, W)`` float32, the previous probability (zeros before the first).
     """
 
     clicks: list[Clicks]
@@ -81,7 +81,8 @@ class Interaction:
 
 def defective(truth: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Damage a mask as an imperfect initial mask is: blobs added, blobs removed, edges moved."""
-    side = truth.shape[0]
+    height, width = truth.shape
+    side = min(height, width)
     damaged = truth.astype(np.uint8)
     kernel = np.ones((int(rng.integers(1, max(2, side // 20))),) * 2, np.uint8)
     morph = cv2.dilate if rng.random() < 0.5 else cv2.erode
@@ -92,7 +93,7 @@ def defective(truth: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.
             index = int(rng.integers(len(rows)))
             centre = (int(columns[index]), int(rows[index]))
         else:
-            centre = (int(rng.integers(side)), int(rng.integers(side)))
+            centre = (int(rng.integers(width)), int(rng.integers(height)))
         axes = (int(rng.integers(3, side // 6)), int(rng.integers(3, side // 6)))
         value = int(rng.random() < 0.5)
         cv2.ellipse(damaged, centre, axes, float(rng.uniform(0, 180)), 0, 360, value, -1)
@@ -140,7 +141,7 @@ def correct(
 ) -> None:
     """Let users click into the current error ``rounds`` times (RITM's iterative training).
 
-    ``predict`` returns probabilities ``(B, S, S)``; they become the previous mask. Changes
+    ``predict`` returns probabilities ``(B, H, W)``; they become the previous mask. Changes
     ``interaction`` in place.
     """
     for _ in range(rounds):

@@ -64,14 +64,14 @@ class Table:
                 csv.writer(file).writerows([rows[0], *kept])
             partial.replace(path)
 
-    def write(self, row: Mapping[str, float]) -> None:
-        """Append a row; its first value is the step."""
+    def write(self, row: Mapping[str, float | str]) -> None:
+        """Append a row; its first value is the step. Text is written as it is."""
         new = not self.path.exists()
         with self.path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(row))
             if new:
                 writer.writeheader()
-            writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
+            writer.writerow({k: v if isinstance(v, str) else f"{v:.6g}" for k, v in row.items()})
 
 
 def open_board(folder: Path, step: int) -> Any:
@@ -107,7 +107,7 @@ class Journal:
         self._training = Table(out / LOG, step)
         self._validation = Table(out / VALIDATION, step)
 
-    def training(self, step: int, values: Mapping[str, float]) -> None:
+    def training(self, step: int, values: Mapping[str, float | str]) -> None:
         """Note the means of the last steps."""
         self._training.write({"step": step, **values})
         self._scalars("training", step, values)
@@ -124,10 +124,10 @@ class Journal:
         if self._board is not None:
             self._board.add_image("samples", picture, step, dataformats="HWC")
 
-    def _scalars(self, group: str, step: int, values: Mapping[str, float]) -> None:
+    def _scalars(self, group: str, step: int, values: Mapping[str, float | str]) -> None:
         if self._board is not None:
             for name, value in values.items():
-                if not math.isnan(value):
+                if not isinstance(value, str) and not math.isnan(value):
                     self._board.add_scalar(f"{group}/{name}", value, step)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ def draw(seen: Seen, rows: int = ROWS) -> NDArray[np.uint8]:
 
     Returns
     -------
-    ``(H, W, 3)`` uint8 RGB; ``H = rows * (S + 4) - 4``, ``W = 4 * (S + 4) - 4``.
+    uint8 RGB of ``rows * (H + 4) - 4`` rows and ``4 * (W + 4) - 4`` columns.
     """
     images = seen.image[:rows].detach().float().cpu().numpy()
     answers = torch.sigmoid(seen.logits[:rows].detach().float()).cpu().numpy()[:, 0]
@@ -43,9 +43,9 @@ def draw(seen: Seen, rows: int = ROWS) -> NDArray[np.uint8]:
 
 
 def _clicked(image: NDArray[np.float32], clicks: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the view ``(S, S, 3)`` with disks on its clicks."""
+    """Return the view ``(H, W, 3)`` with disks on its clicks."""
     canvas = np.ascontiguousarray((image.transpose(1, 2, 0) * 255).round().clip(0, 255), np.uint8)
-    radius = max(2, canvas.shape[0] // 50)
+    radius = max(2, min(canvas.shape[:2]) // 50)
     for x, y, positive in clicks:
         centre = (round(float(x)), round(float(y)))
         cv2.circle(canvas, centre, radius + 1, (255, 255, 255), -1)

@@ -22,11 +22,32 @@ TABLES = ("simulation", "augment", "options", "optimiser", "schedule")
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of the run: up to the fraction ``until`` of all steps, sides drawn as weighted."""
+    """A stretch of the run: up to the fraction ``until`` of all steps, sides drawn as weighted.
+
+    A side is that of square views, or the pair (height, width) of others.
+    """
 
     until: float
-    sides: tuple[int, ...]
+    sides: tuple[int | tuple[int, int], ...]
     weights: tuple[float, ...]
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of the views that ``sides`` stand for."""
+        return tuple((s, s) if isinstance(s, int) else s for s in self.sides)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Phase:
+        """Read a phase; ``ValueError`` for what is no side."""
+        sides = tuple(tuple(s) if isinstance(s, list) else s for s in given["sides"])
+        for side in sides:
+            numbers = side if isinstance(side, tuple) else (side, side)
+            if len(numbers) != 2 or not all(type(n) is int and n > 0 for n in numbers):
+                raise ValueError(
+                    "a side of a phase is a number of pixels, or [height, width]: "
+                    f"got {list(side) if isinstance(side, tuple) else side!r}"
+                )
+        return cls(given["until"], sides, tuple(given["weights"]))
 
 
 @dataclass(frozen=True)
@@ -38,7 +59,7 @@ class Recipe:
     name, method, network: what is trained; the weights are called ``name``.
     init: what it starts from: ``"imagenet"`` (the backbone only) or the name of packaged weights.
     steps, batch: optimiser steps, and samples of a batch in each process.
-    phases: see :class:`Phase`; sides in pixels of the network's square input.
+    phases: see :class:`Phase`; sides in pixels of the network's input.
     learning_rate, backbone_factor, weight_decay: of the optimiser; the pretrained backbone learns
         slower.
     warmup, decay: steps of linear warm-up, and fraction of the steps at the end over which the
@@ -188,9 +209,7 @@ def parse_recipe(text: str) -> Recipe:
             f"a recipe has the keys {sorted(known)}; "
             f"missing {sorted(needed - set(data))}, unknown {sorted(set(data) - known)}"
         )
-    phases = tuple(
-        Phase(p["until"], tuple(p["sides"]), tuple(p["weights"])) for p in data.pop("phases")
-    )
+    phases = tuple(Phase.of(phase) for phase in data.pop("phases"))
     recipe = Recipe(phases=phases, **data)
     _ = recipe.augmentation  # unknown settings are to be named before anything runs
     return recipe

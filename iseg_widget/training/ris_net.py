@@ -47,10 +47,12 @@ class RISNetTask(WholeNetwork):
         """Return a new network."""
         return RISNetLite0()
 
-    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
-        """Draw ``size`` samples with views of ``side`` pixels."""
+    def batch(
+        self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
+    ) -> Batch:
+        """Draw ``count`` samples with views of ``size`` (H, W)."""
         rounds = self.interaction.rounds(rng)
-        views = draw_views(pool, rng, size, side, self.simulation, first=rounds == 0)
+        views = draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
         return Batch(views, rounds, int(rng.integers(2**31)))
 
     def _look(self, net: RISNetLite0, image: Tensor, given: Interaction) -> GlobalFeatures:
@@ -61,7 +63,7 @@ class RISNetTask(WholeNetwork):
         )
 
     def answer(self, net: RISNetLite0, image: Tensor, given: Interaction) -> Tensor:
-        """Return the global branch's logits ``(B, 1, S, S)`` for views ``(B, 3, S, S)``."""
+        """Return the global branch's logits ``(B, 1, H, W)`` for views ``(B, 3, H, W)``."""
         size = (image.shape[2], image.shape[3])
         return enlarge(self._look(net, image, given).logits.float(), net.stride, size)
 

@@ -16,10 +16,10 @@ class Seen:
 
     Attributes
     ----------
-    image: ``(B, 3, S, S)`` in 0..1.
+    image: ``(B, 3, H, W)`` in 0..1.
     given: clicks and previous probability, in pixels of the views.
-    truth, valid: ``(B, 1, S, S)``.
-    logits: ``(B, 1, S, S)``, with gradients.
+    truth, valid: ``(B, 1, H, W)``.
+    logits: ``(B, 1, H, W)``, with gradients.
     patches: whether the views are close-ups about a click, as FocusCut's focus patches are.
     """
 

@@ -25,8 +25,8 @@ from iseg_widget.training.seen import Seen, Show
 from iseg_widget.training.task import WholeNetwork
 from iseg_widget.training.tensors import stacked
 
-Encoding = Callable[[Interaction, int], NDArray[np.float32]]
-"""What the network is fed beside the image, ``(B, maps, S, S)``, for views of side S."""
+Encoding = Callable[[Interaction, tuple[int, int]], NDArray[np.float32]]
+"""What the network is fed beside the image, ``(B, maps, H, W)``, for views of size (H, W)."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +41,20 @@ class Batch:
 def draw_views(
     pool: Pool,
     rng: np.random.Generator,
-    size: int,
-    side: int,
+    count: int,
+    size: tuple[int, int],
     simulation: Mapping[str, Any],
     *,
     first: bool,
 ) -> list[SimulatedView]:
-    """Draw ``size`` views of ``side`` pixels as a recipe says (see :class:`SegmenterTask`)."""
+    """Draw ``count`` views of ``size`` (H, W) as a recipe says (see :class:`SegmenterTask`)."""
     whole = simulation["whole_image_first"] if first else simulation["whole_image_later"]
     views: list[SimulatedView] = []
-    while len(views) < size:
+    while len(views) < count:
         view = simulate_view(
             pool.draw(rng),
             rng,
-            side=side,
+            size=size,
             whole=bool(rng.random() < whole),
             expansion=tuple(simulation["target_expansion"]),
         )
@@ -83,18 +83,20 @@ class SegmenterTask(WholeNetwork):
         self.network = build
         self.encode = encode
 
-    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Batch:
-        """Draw ``size`` samples with views of ``side`` pixels."""
+    def batch(
+        self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
+    ) -> Batch:
+        """Draw ``count`` samples with views of ``size`` (H, W)."""
         rounds = self.interaction.rounds(rng)
-        views = draw_views(pool, rng, size, side, self.simulation, first=rounds == 0)
+        views = draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
         return Batch(views, rounds, int(rng.integers(2**31)))
 
     def answer(self, net: nn.Module, image: Tensor, given: Interaction) -> Tensor:
-        """Return logits ``(B, 1, S, S)`` for views ``(B, 3, S, S)`` and what is given on them."""
-        side = image.shape[-1]
-        found = net(image, stacked(list(self.encode(given, side)), image.device))
+        """Return logits ``(B, 1, H, W)`` for views ``(B, 3, H, W)`` and what is given on them."""
+        size = (image.shape[2], image.shape[3])
+        found = net(image, stacked(list(self.encode(given, size)), image.device))
         logits: Tensor = found[0] if isinstance(found, tuple) else found
-        return resize(logits.float(), (side, side))
+        return resize(logits.float(), size)
 
     def losses(
         self,

@@ -24,8 +24,11 @@ class Task(Protocol):
     def ready(self, net: Any) -> None:
         """Make a copy of a half-trained network answer clicks as its method does."""
 
-    def batch(self, pool: Pool, rng: np.random.Generator, size: int, side: int) -> Any:
-        """Draw a batch; runs beside the previous step, on numpy only."""
+    def batch(self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]) -> Any:
+        """Draw ``count`` samples with views of ``size`` (H, W).
+
+        Runs beside the previous step, on numpy only.
+        """
 
     def losses(
         self,

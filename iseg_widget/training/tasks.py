@@ -30,15 +30,15 @@ CAP = 255.0
 """Distances end here, in pixels (iFCN Sec. 3.1)."""
 
 
-def disk_maps(given: Interaction, side: int) -> NDArray[np.float32]:
-    """Previous probability, positive and negative disks ``(B, 3, S, S)``, as RITM is fed."""
-    drawn = [disks(clicks, (side, side), DISK_RADIUS) for clicks in given.clicks]
+def disk_maps(given: Interaction, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Previous probability, positive and negative disks ``(B, 3, H, W)``, as RITM is fed."""
+    drawn = [disks(clicks, size, DISK_RADIUS) for clicks in given.clicks]
     return np.concatenate([given.previous[:, None], np.stack(drawn)], 1)
 
 
-def distances(given: Interaction, side: int) -> NDArray[np.float32]:
-    """Distances to positive and negative clicks over their cap ``(B, 2, S, S)``, iFCN's input."""
-    maps = [distance_maps(clicks, (side, side), CAP) for clicks in given.clicks]
+def distances(given: Interaction, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Distances to positive and negative clicks over their cap ``(B, 2, H, W)``, iFCN's input."""
+    maps = [distance_maps(clicks, size, CAP) for clicks in given.clicks]
     return np.stack(maps) / np.float32(CAP)
 
 

@@ -22,7 +22,7 @@ class Answering(Protocol):
     """A task whose network answers a view, the clicks on it and the previous probability."""
 
     def answer(self, net: Any, image: Tensor, given: Interaction) -> Tensor:
-        """Return logits ``(B, 1, S, S)`` for views ``(B, 3, S, S)``."""
+        """Return logits ``(B, 1, H, W)`` for views ``(B, 3, H, W)``."""
 
 
 @dataclass(frozen=True)

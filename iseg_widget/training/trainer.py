@@ -94,12 +94,12 @@ def _save(path: Path, content: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
-def _side(recipe: Recipe, step: int) -> int:
-    # Depends on the step alone: all processes must draw the same side.
+def _size(recipe: Recipe, step: int) -> tuple[int, int]:
+    # Depends on the step alone: all processes must draw the same one.
     phase = recipe.phase(step)
     weights = np.asarray(phase.weights) / np.sum(phase.weights)
     rng = np.random.default_rng([recipe.seed, step])
-    return int(rng.choice(phase.sides, p=weights))
+    return phase.sizes[int(rng.choice(len(phase.sides), p=weights))]
 
 
 class Trainer:
@@ -221,19 +221,19 @@ class Trainer:
                 },
             )
 
-    def _batches(self, start: int, stop: int) -> Iterator[tuple[int, list[Any]]]:
+    def _batches(self, start: int, stop: int) -> Iterator[tuple[tuple[int, int], list[Any]]]:
         """Draw the batches of a step ahead of it; they depend on seed, step and process only."""
 
-        def draw_step(step: int) -> tuple[int, list[Any]]:
-            side, batches = _side(self.recipe, step), []
+        def draw_step(step: int) -> tuple[tuple[int, int], list[Any]]:
+            size, batches = _size(self.recipe, step), []
             for turn in range(self.recipe.accumulate):
                 key = [self.recipe.seed, step, self.processes.rank, 1]
                 rng = np.random.default_rng([*key, turn] if turn else key)
-                batches.append(self.task.batch(self.pool, rng, self.recipe.batch, side))
-            return side, batches
+                batches.append(self.task.batch(self.pool, rng, self.recipe.batch, size))
+            return size, batches
 
         with ThreadPoolExecutor(self.workers) as executor:
-            waiting: deque[Future[tuple[int, list[Any]]]] = deque()
+            waiting: deque[Future[tuple[tuple[int, int], list[Any]]]] = deque()
             for step in range(start, stop):
                 while len(waiting) <= self.workers and step + len(waiting) < stop:
                     waiting.append(executor.submit(draw_step, step + len(waiting)))
@@ -307,7 +307,7 @@ class Trainer:
         saved = started
         hidden = journal is None
         progress = tqdm(total=recipe.steps, initial=self.step, disable=hidden, unit="step")
-        for side, batches in self._batches(self.step, recipe.steps):
+        for (height, width), batches in self._batches(self.step, recipe.steps):
             self.means.add(self._train_step(batches))
             self.step += 1
             self.seconds = before + time.perf_counter() - started
@@ -318,6 +318,7 @@ class Trainer:
             if self.step % LOG_EVERY == 0:
                 row = self.means.take()
                 if journal is not None:
+                    side = height if height == width else f"{height}x{width}"
                     journal.training(self.step, {"side": side, "seconds": self.seconds, **row})
                     shown = {k: f"{v:.3f}" for k, v in row.items() if k == "loss" or "iou" in k}
                     progress.set_postfix(shown)

@@ -32,8 +32,8 @@ class StubTask(WholeNetwork):
         torch.manual_seed(3)
         return nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.Tanh(), nn.Conv2d(6, 1, 1))
 
-    def batch(self, _: Pool, rng: np.random.Generator, size: int, *__: int) -> Views:
-        image = torch.from_numpy(rng.random((size, 3, SIDE, SIDE), np.float32))
+    def batch(self, _: Pool, rng: np.random.Generator, count: int, *__: object) -> Views:
+        image = torch.from_numpy(rng.random((count, 3, SIDE, SIDE), np.float32))
         return Views(image, (image[:, :1] > 0.6).float())
 
     def losses(self, net: Any, batch: Views, *_: object) -> dict[str, Tensor]:

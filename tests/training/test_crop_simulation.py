@@ -50,7 +50,9 @@ def _true_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def cut_out(target: Target, seed: int, *, whole: bool = False) -> SimulatedCrops:
     rng = np.random.default_rng(seed)
-    return simulate(target, rng, side=SIDE, focus_side=FOCUS_SIDE, whole=whole, ranges=RANGES)
+    return simulate(
+        target, rng, size=(SIDE, SIDE), focus_side=FOCUS_SIDE, whole=whole, ranges=RANGES
+    )
 
 
 def located(
@@ -145,7 +147,7 @@ class TestDetail:
             RANGES, focus_object=0.0, focus_length=(0.1, 0.1), focus_expansion=(1.0, 1.0)
         )
         crops = simulate(
-            fine, np.random.default_rng(1), side=64, focus_side=256, whole=True, ranges=ranges
+            fine, np.random.default_rng(1), size=(64, 64), focus_side=256, whole=True, ranges=ranges
         )
         assert crops.focus.image.std() > 2 * crops.image.std()
         assert target.image.shape == (HEIGHT, WIDTH, 3)
@@ -176,24 +178,24 @@ class TestTypes:
 class TestWindow:
     def test_upright_window_is_a_plain_crop(self):
         """Pixel edges map to the window's edges: x 10 to 50, y 20 to 100."""
-        matrix = Window((30, 60), (40, 80), 0.0, mirrored=False).matrix(20)
+        matrix = Window((30, 60), (40, 80), 0.0, mirrored=False).matrix((20, 20))
         for pixel, source in (((-0.5, -0.5), (9.5, 19.5)), ((19.5, 19.5), (49.5, 99.5))):
             np.testing.assert_allclose(matrix @ (*pixel, 1), source, atol=1e-9)
 
     def test_mirrored(self):
-        matrix = Window((30, 60), (40, 80), 0.0, mirrored=True).matrix(20)
+        matrix = Window((30, 60), (40, 80), 0.0, mirrored=True).matrix((20, 20))
         np.testing.assert_allclose(matrix @ (-0.5, -0.5, 1), (49.5, 19.5), atol=1e-9)
 
     def test_turned_about_its_centre(self):
-        matrix = Window((30, 60), (40, 80), 90.0, mirrored=False).matrix(20)
+        matrix = Window((30, 60), (40, 80), 90.0, mirrored=False).matrix((20, 20))
         np.testing.assert_allclose(matrix @ (9.5, 9.5, 1), (29.5, 59.5), atol=1e-9)
         # The right edge's middle turns to the bottom.
         np.testing.assert_allclose(matrix @ (19.5, 9.5, 1), (29.5, 79.5), atol=1e-9)
 
     def test_part_of_a_window(self):
         window = Window((30, 60), (40, 80), 11.0, mirrored=True)
-        part = window.matrix(16, (0.25, 0.5, 0.75, 1.0))
-        full = window.matrix(32)
+        part = window.matrix((16, 16), (0.25, 0.5, 0.75, 1.0))
+        full = window.matrix((32, 32))
         np.testing.assert_allclose(part @ (-0.5, -0.5, 1), full @ (7.5, 15.5, 1), atol=1e-9)
         np.testing.assert_allclose(part @ (15.5, 15.5, 1), full @ (23.5, 31.5, 1), atol=1e-9)
 

@@ -50,7 +50,7 @@ def task(**simulation: object) -> FCANetTask:
 
 def test_the_first_click_is_the_object_s_centre(pool: Pool):
     ours = task(iterations=[0.0, 1.0])
-    batch = ours.batch(pool, np.random.default_rng(0), 3, 64)
+    batch = ours.batch(pool, np.random.default_rng(0), 3, (64, 64))
     network = Plain()
     ours.losses(network, batch, CPU, None)
     for clicks, first in network.fed:
@@ -71,7 +71,7 @@ def test_centre_click_is_the_deepest_pixel():
 def test_both_losses_reach_their_heads(pool: Pool, click_loss: bool):
     ours = task(iterations=[1.0], click_loss=click_loss)
     network = Plain()
-    terms = ours.losses(network, ours.batch(pool, np.random.default_rng(0), 2, 64), CPU, None)
+    terms = ours.losses(network, ours.batch(pool, np.random.default_rng(0), 2, (64, 64)), CPU, None)
     assert set(terms) == {"general", "first", "iou"}
     (terms["general"] + terms["first"]).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
@@ -79,7 +79,7 @@ def test_both_losses_reach_their_heads(pool: Pool, click_loss: bool):
 
 def test_the_click_loss_weighs_pixels_near_clicks_more(pool: Pool):
     """With alpha = beta = 1 it is the plain cross entropy; weights above 1 raise it."""
-    batch = task(iterations=[1.0]).batch(pool, np.random.default_rng(0), 2, 64)
+    batch = task(iterations=[1.0]).batch(pool, np.random.default_rng(0), 2, (64, 64))
     found = {}
     for name, settings in {
         "plain": {"click_loss": False},

@@ -31,7 +31,7 @@ def task(**simulation: object) -> FocalClickTask:
 
 def test_batches_depend_on_the_generator_alone(pool: Pool):
     first, same, other = (
-        task().batch(pool, np.random.default_rng(seed), 3, 64) for seed in (1, 1, 2)
+        task().batch(pool, np.random.default_rng(seed), 3, (64, 64)) for seed in (1, 1, 2)
     )
     assert len(first.crops) == 3
     assert (first.rounds, first.seed) == (same.rounds, same.seed)
@@ -47,7 +47,7 @@ def test_losses_are_equation_2_and_reach_every_weight(pool: Pool, rounds: int):
     """L = L_bce + L_nfl + L_bnfl; Segmentor and Refiner learn together, end to end."""
     torch.manual_seed(0)
     ours = task(iterations=[0.0] * rounds + [1.0], initial_mask=0.5)
-    batch = ours.batch(pool, np.random.default_rng(0), 2, 64)
+    batch = ours.batch(pool, np.random.default_rng(0), 2, (64, 64))
     assert batch.rounds == rounds
     network = FocalClickLite0()
     terms = ours.losses(network, batch, CPU, None)
@@ -66,7 +66,7 @@ def test_losses_depend_on_the_batch_alone(pool: Pool):
     torch.manual_seed(0)
     network = FocalClickLite0()
     start = {k: v.clone() for k, v in network.state_dict().items()}
-    batch = task(iterations=[0.0, 1.0]).batch(pool, np.random.default_rng(0), 2, 64)
+    batch = task(iterations=[0.0, 1.0]).batch(pool, np.random.default_rng(0), 2, (64, 64))
     results = []
     for _ in range(2):
         network.load_state_dict(start)
@@ -85,14 +85,14 @@ def test_click_rounds_leave_no_trace_in_the_network(pool: Pool):
 
     network.backbone.register_forward_hook(count)
     ours = task(iterations=[0.0, 0.0, 0.0, 1.0])
-    ours.losses(network, ours.batch(pool, np.random.default_rng(0), 2, 64), CPU, None)
+    ours.losses(network, ours.batch(pool, np.random.default_rng(0), 2, (64, 64)), CPU, None)
     assert seen == [(False, False)] * 3 + [(True, True)]
 
 
 def test_mixed_precision_is_close(pool: Pool):
     torch.manual_seed(0)
     network = FocalClickLite0()
-    batch = task(iterations=[1.0]).batch(pool, np.random.default_rng(0), 2, 64)
+    batch = task(iterations=[1.0]).batch(pool, np.random.default_rng(0), 2, (64, 64))
     single, mixed = (task().losses(network, batch, CPU, d) for d in (None, torch.bfloat16))
     for name in ("nfl", "bnfl", "bce"):
         assert mixed[name].dtype == torch.float32

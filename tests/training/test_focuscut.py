@@ -111,7 +111,7 @@ def test_coarse_masks_are_wrong_in_both_ways_but_resemble_the_truth():
 
 def test_patches_have_the_click_in_their_centre_and_a_coarse_mask(pool: Pool):
     ours = task(focus=1.0)
-    batch = ours.batch(pool, np.random.default_rng(0), 3, 64)
+    batch = ours.batch(pool, np.random.default_rng(0), 3, (64, 64))
     assert batch.focus
     network = Plain()
     terms = ours.losses(network, batch, CPU, None)
@@ -127,7 +127,7 @@ def test_patches_have_the_click_in_their_centre_and_a_coarse_mask(pool: Pool):
 
 def test_whole_views_are_corrected_with_binary_masks(pool: Pool):
     ours = task(focus=0.0, iterations=[0.0, 0.0, 1.0])
-    batch = ours.batch(pool, np.random.default_rng(0), 2, 64)
+    batch = ours.batch(pool, np.random.default_rng(0), 2, (64, 64))
     assert not batch.focus
     network = Plain()
     terms = ours.losses(network, batch, CPU, None)
@@ -139,5 +139,7 @@ def test_whole_views_are_corrected_with_binary_masks(pool: Pool):
 
 
 def test_both_kinds_of_batches_come(pool: Pool):
-    kinds = [task().batch(pool, np.random.default_rng(seed), 1, 64).focus for seed in range(30)]
+    kinds = [
+        task().batch(pool, np.random.default_rng(seed), 1, (64, 64)).focus for seed in range(30)
+    ]
     assert 5 < sum(kinds) < 25

@@ -38,7 +38,7 @@ def test_a_step_changes_this_stage_s_network_alone(pool: Pool, stage: str):
     ours = task(stage, iterations=[0.0, 1.0])
     net = network(ours)
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    terms = ours.losses(net, ours.batch(pool, np.random.default_rng(0), 2, 64), CPU, None)
+    terms = ours.losses(net, ours.batch(pool, np.random.default_rng(0), 2, (64, 64)), CPU, None)
     terms["nfl"].backward()
     moved = {name for name, p in net.named_parameters() if p.grad is not None}
     statistics = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
@@ -57,7 +57,7 @@ def test_the_fine_network_begins_as_the_coarse_one():
 
 def test_the_fine_view_is_cut_from_the_source(pool: Pool):
     """A scene's zoomed view shows what the box holds, with more detail than the coarse view."""
-    scene = task("fine").batch(pool, np.random.default_rng(1), 1, 64).scenes[0]
+    scene = task("fine").batch(pool, np.random.default_rng(1), 1, (64, 64)).scenes[0]
     whole = scene.zoomed((0, 0, 64, 64))
     np.testing.assert_allclose(whole.image, scene.view.image, atol=1 / 255)
     part = scene.zoomed((16, 8, 48, 40))
@@ -69,7 +69,9 @@ def test_the_fine_view_is_cut_from_the_source(pool: Pool):
 def test_modules_that_are_off_are_not_trained(pool: Pool):
     ours = task("coarse", sgm=False, hsgm=False, iterations=[1.0])
     net = network(ours)
-    ours.losses(net, ours.batch(pool, np.random.default_rng(0), 2, 64), CPU, None)["nfl"].backward()
+    ours.losses(net, ours.batch(pool, np.random.default_rng(0), 2, (64, 64)), CPU, None)[
+        "nfl"
+    ].backward()
     trained = [name for name, p in net.named_parameters() if p.grad is not None]
     assert trained
     assert not any(name.startswith(("sgm.", "hsgm.", "correct.")) for name in trained)
@@ -77,7 +79,7 @@ def test_modules_that_are_off_are_not_trained(pool: Pool):
 
 def test_losses_depend_on_the_batch_alone(pool: Pool):
     ours = task("fine", iterations=[0.0, 1.0])
-    batch = ours.batch(pool, np.random.default_rng(0), 2, 64)
+    batch = ours.batch(pool, np.random.default_rng(0), 2, (64, 64))
     first, second = (ours.losses(network(ours), batch, CPU, None)["nfl"] for _ in range(2))
     assert torch.equal(first, second)
 

@@ -130,7 +130,7 @@ def test_every_task_shows_what_its_network_saw(name: str, changes: dict, tmp_pat
     recipe = tiny_recipe(network=packaged.network, simulation=simulation)
     task = TASKS[recipe.network](simulation)
     pool = Pool(tiny_pool(tmp_path), {"blobs": 1.0}, 1)
-    batch = task.batch(pool, np.random.default_rng(0), 2, 64)
+    batch = task.batch(pool, np.random.default_rng(0), 2, (64, 64))
     torch.manual_seed(0)
     found: list[Seen] = []
     task.losses(task.network(), batch, torch.device("cpu"), None, found.append)

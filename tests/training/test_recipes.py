@@ -31,7 +31,7 @@ def test_packaged_recipes_are_sound(name: str):
     assert untils == sorted(untils)
     for phase in recipe.phases:
         assert len(phase.sides) == len(phase.weights)
-        assert all(side % 32 == 0 for side in phase.sides)
+        assert all(side % 32 == 0 for size in phase.sizes for side in size)
     assert all(weight > 0 for weight in recipe.sets.values())
 
 

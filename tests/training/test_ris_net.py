@@ -28,7 +28,7 @@ def task(**simulation: object) -> RISNetTask:
 def gradients(ours: RISNetTask, pool: Pool) -> set[str]:
     torch.manual_seed(0)
     net = ours.network()
-    terms = ours.losses(net, ours.batch(pool, np.random.default_rng(0), 2, 64), CPU, None)
+    terms = ours.losses(net, ours.batch(pool, np.random.default_rng(0), 2, (64, 64)), CPU, None)
     assert set(terms) == {"discounted", "iou"}
     terms["discounted"].backward()
     return {name for name, p in net.named_parameters() if p.grad is not None and p.grad.any()}
@@ -50,7 +50,7 @@ def test_without_context_the_pyramid_is_not_trained(pool: Pool):
 
 def test_losses_depend_on_the_batch_alone(pool: Pool):
     ours = task()
-    batch = ours.batch(pool, np.random.default_rng(0), 2, 64)
+    batch = ours.batch(pool, np.random.default_rng(0), 2, (64, 64))
     found = []
     for _ in range(2):
         torch.manual_seed(0)

@@ -31,8 +31,8 @@ class Plain(nn.Module):
         return self.gain * (maps[:, 1:2] - 0.5) + 0 * image[:, :1]
 
 
-def encode(given: Interaction, side: int) -> np.ndarray:
-    drawn = [disks(clicks, (side, side), 3.0) for clicks in given.clicks]
+def encode(given: Interaction, size: tuple[int, int]) -> np.ndarray:
+    drawn = [disks(clicks, size, 3.0) for clicks in given.clicks]
     return np.concatenate([given.previous[:, None], np.stack(drawn)], 1)
 
 
@@ -47,7 +47,7 @@ def task(**simulation: object) -> SegmenterTask:
 
 def test_batches_depend_on_the_generator_alone(pool: Pool):
     first, same, other = (
-        task().batch(pool, np.random.default_rng(seed), 3, 64) for seed in (1, 1, 2)
+        task().batch(pool, np.random.default_rng(seed), 3, (64, 64)) for seed in (1, 1, 2)
     )
     assert (len(first.views), first.rounds, first.seed) == (3, same.rounds, same.seed)
     for a, b in zip(first.views, same.views, strict=True):
@@ -57,7 +57,7 @@ def test_batches_depend_on_the_generator_alone(pool: Pool):
 
 def test_rounds_add_clicks_into_the_error_and_feed_the_prediction(pool: Pool):
     ours = task(iterations=[0.0, 0.0, 1.0], initial_mask=0.0, single_click=1.0)
-    batch = ours.batch(pool, np.random.default_rng(0), 2, 64)
+    batch = ours.batch(pool, np.random.default_rng(0), 2, (64, 64))
     network = Plain()
     terms = ours.losses(network, batch, CPU, None)
     assert [(training, grad) for _, training, grad in network.fed] == [
@@ -79,6 +79,6 @@ def test_rounds_add_clicks_into_the_error_and_feed_the_prediction(pool: Pool):
 
 def test_losses_depend_on_the_batch_alone(pool: Pool):
     ours = task(iterations=[0.0, 1.0])
-    batch = ours.batch(pool, np.random.default_rng(0), 2, 64)
+    batch = ours.batch(pool, np.random.default_rng(0), 2, (64, 64))
     first, second = (ours.losses(Plain(), batch, CPU, None) for _ in range(2))
     assert torch.equal(first["nfl"], second["nfl"])

@@ -293,8 +293,8 @@ class TestOptimisation:
         first, second = make(phases=phases, batch=1), make(phases=phases, batch=1)
         second.processes = Processes(rank=1, count=2)
         ours, theirs = (list(run._batches(0, 8)) for run in (first, second))
-        assert [side for side, _ in ours] == [side for side, _ in theirs]
-        assert {side for side, _ in ours} == {64, 96}
+        assert [size for size, _ in ours] == [size for size, _ in theirs]
+        assert {size for size, _ in ours} == {(64, 64), (96, 96)}
         assert all(
             a.crops[0].image.tobytes() != b.crops[0].image.tobytes()
             for (_, [a]), (_, [b]) in zip(ours, theirs, strict=True)
