@@ -66,12 +66,12 @@ def _trained(net: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in net.parameters() if parameter.requires_grad]
 
 
-def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+def _optimiser(net: nn.Module, recipe: Recipe, task: Task) -> torch.optim.AdamW:
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
         if not parameter.requires_grad:
             continue
-        key = (name.startswith("backbone."), parameter.ndim > 1)
+        key = (task.pretrained(name), parameter.ndim > 1)
         groups.setdefault(key, []).append(parameter)
     return torch.optim.AdamW(
         [
@@ -169,7 +169,7 @@ class Trainer:
         if saved is None:
             initialise(self.net, recipe.init if init is None else init)
         self.task.begin(self.net)
-        self.optimiser = _optimiser(self.net, recipe)
+        self.optimiser = _optimiser(self.net, recipe, self.task)
         self.average = MovingAverage(self.net, recipe.ema)
         if saved is not None:
             self._restore(saved)
