@@ -137,7 +137,8 @@ class FocalClick:
                 focused[index] = course, course.focus
         if focused:
             if len(focused) < len(courses):
-                coarse = Coarse(*(part[list(focused)] for part in coarse))
+                kept = list(focused)
+                coarse = Coarse(coarse.logits[kept], coarse.features[kept])
             self._refine(list(focused.values()), coarse, trace=trace)
         following = [self._following(course) for course in courses]
         seconds = (time.perf_counter() - began) / len(courses)

@@ -70,11 +70,13 @@ class Coarse(NamedTuple):
     """What the Segmentor says about a target crop of side S.
 
     ``logits`` is ``(N, 1, S, S)``; ``features`` is ``(N, C, S/4, S/4)``, the fused decoder map that
-    the Refiner reuses.
+    the Refiner reuses. ``auxiliary`` are the logits of an auxiliary head, at the features' size,
+    for training; ``None`` without one.
     """
 
     logits: Tensor
     features: Tensor
+    auxiliary: Tensor | None = None
 
 
 class Refined(NamedTuple):

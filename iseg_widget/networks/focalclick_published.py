@@ -53,8 +53,8 @@ class _Published(FocalClickNetwork):
         for name, values in (("mean", PIXEL_MEAN), ("std", PIXEL_STD)):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
-    def _predict(self, image: Tensor, interaction: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits and features of a normalised crop, both at stride 4."""
+    def _predict(self, image: Tensor, interaction: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return logits, features and auxiliary logits of a normalised crop, all at stride 4."""
         raise NotImplementedError
 
     def segment(self, image: Tensor, interaction: Tensor) -> Coarse:
@@ -65,8 +65,8 @@ class _Published(FocalClickNetwork):
                 F.interpolate(x, scale_factor=0.5, mode="bilinear", align_corners=True)
                 for x in (image, interaction)
             )
-        logits, features = self._predict(image, interaction)
-        return Coarse(resize(logits, size), features)
+        logits, features, auxiliary = self._predict(image, interaction)
+        return Coarse(resize(logits, size), features, auxiliary)
 
 
 class FocalClickSegFormer(_Published):
@@ -85,9 +85,9 @@ class FocalClickSegFormer(_Published):
         self.feature_extractor = SegFormer(size)
         self.refiner = Refiner(self.feature_extractor.feature_channels)
 
-    def _predict(self, image: Tensor, interaction: Tensor) -> tuple[Tensor, Tensor]:
-        out: tuple[Tensor, Tensor] = self.feature_extractor(image, interaction)
-        return out
+    def _predict(self, image: Tensor, interaction: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        logits, features = self.feature_extractor(image, interaction)
+        return logits, features, None
 
 
 class FocalClickHRNet(_Published):
@@ -109,9 +109,10 @@ class FocalClickHRNet(_Published):
         self.feature_extractor = HRNetOCR(width, ocr_width, small=small)
         self.refiner = Refiner(self.feature_extractor.feature_channels)
 
-    def _predict(self, image: Tensor, interaction: Tensor) -> tuple[Tensor, Tensor]:
-        logits, _, features = self.feature_extractor(image, self.maps_transform(interaction))
-        return logits, features
+    def _predict(self, image: Tensor, interaction: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        maps = self.maps_transform(interaction)
+        logits, auxiliary, features = self.feature_extractor(image, maps)
+        return logits, features, auxiliary
 
 
 RELEASED: Mapping[str, Callable[[], FocalClickNetwork]] = {

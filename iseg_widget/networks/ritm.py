@@ -94,6 +94,13 @@ class RITMNetwork(nn.Module):
         """Return logits at the input's size, ``(N, 1, H, W)``; see :meth:`trunk`."""
         return resize(self.logits(image, interaction), (image.shape[2], image.shape[3]))
 
+    def with_auxiliary(self, image: Tensor, interaction: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what the forward pass does, and the auxiliary head's logits, for training.
+
+        Both are of the input's size; ``None`` for a network without such a head.
+        """
+        return self(image, interaction), None
+
 
 class RITMPublished(RITMNetwork):
     """HRNet with OCR, as the authors publish it (``isegm/model/is_hrnet_model.py``).
@@ -137,6 +144,12 @@ class RITMPublished(RITMNetwork):
         maps = self.maps_transform(interaction)
         out: Tensor = self.feature_extractor(self.normalise(image), maps)[0]
         return out
+
+    def with_auxiliary(self, image: Tensor, interaction: Tensor) -> tuple[Tensor, Tensor | None]:
+        maps = self.maps_transform(interaction)
+        logits, auxiliary, _ = self.feature_extractor(self.normalise(image), maps)
+        size = (image.shape[2], image.shape[3])
+        return resize(logits, size), resize(auxiliary, size)
 
 
 class RITMLite0(RITMNetwork):

@@ -1,4 +1,4 @@
-"""From a checkpoint to packaged weights: fp16 safetensors and a registry record."""
+"""From a checkpoint to weights that methods load (fp16 safetensors), and to packaged ones."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from iseg_widget.weights.registry import (
 )
 
 SIZE_LIMIT = 12 * 1024 * 1024
+"""Bytes of a packaged file; others may have any size."""
 
 
 def _commit() -> str:
@@ -36,11 +37,22 @@ def _commit() -> str:
     return found.stdout.strip()
 
 
+def _packaged(path: Path) -> bool:
+    """Whether a file lies in the weights folder."""
+    return path.parent.resolve() == REGISTRY.parent.resolve()
+
+
+def _check_size(path: Path) -> None:
+    size = path.stat().st_size
+    if size > SIZE_LIMIT:
+        raise ValueError(f"the weights take {size} bytes; packaged files may take {SIZE_LIMIT}")
+
+
 def export_checkpoint(checkpoint: Path, path: Path) -> dict[str, Any]:
     """Write the averaged weights of a training checkpoint to ``path`` (safetensors, fp16).
 
     Returns the recipe's settings and the step, as stored in the checkpoint. Raises
-    ``ValueError`` for a missing checkpoint or a file over 12 MB.
+    ``ValueError`` for a missing checkpoint, or a file among the packaged ones over 12 MB.
     """
     if not checkpoint.is_file():
         raise ValueError(f"no checkpoint at {checkpoint}")
@@ -56,10 +68,12 @@ def export_checkpoint(checkpoint: Path, path: Path) -> dict[str, Any]:
             "step": str(saved["step"]),
         },
     )
-    if path.stat().st_size > SIZE_LIMIT:
-        size = path.stat().st_size
-        path.unlink()
-        raise ValueError(f"the weights take {size} bytes; packaged files may take {SIZE_LIMIT}")
+    if _packaged(path):
+        try:
+            _check_size(path)
+        except ValueError:
+            path.unlink()
+            raise
     return {**settings, "step": saved["step"]}
 
 
@@ -73,9 +87,13 @@ def register(
     scores: Mapping[str, Mapping[str, float]],
     notes: str = "",
 ) -> WeightsRecord:
-    """Enter exported weights, which must lie in the weights folder, into ``registry.json``."""
-    if path.parent.resolve() != REGISTRY.parent.resolve():
+    """Enter exported weights, which must lie in the weights folder, into ``registry.json``.
+
+    Raises ``ValueError`` for a file elsewhere or over 12 MB.
+    """
+    if not _packaged(path):
         raise ValueError(f"packaged weights lie in {REGISTRY.parent}, not in {path.parent}")
+    _check_size(path)
     record = WeightsRecord(
         name=settings["name"],
         method=settings["method"],

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from iseg_widget.encode import distance_maps, gaussians
+from iseg_widget.networks.fca_net import FCANetwork
 from iseg_widget.networks.layers import resize
 from iseg_widget.training.click_strategies import centre_click
 from iseg_widget.training.crop_simulation import SimulatedView
@@ -72,11 +73,21 @@ class FCANetTask(WholeNetwork):
 
     def begin(self, net: Any) -> None:
         """All of the network is trained; without the first click's module, all but that."""
-        if not self.first_click:
+        if self.first_click:
+            return
+        parts = [net.first_click, net.first_click_head]
+        if isinstance(net, FCANetwork):
+            # The module's map goes into the pyramid beside the backbone's: it becomes zero, as its
+            # last normalisation gives nothing else, and so it stays.
+            last = net.first_click.layers[-1].get_submodule("norm")
+            nn.init.zeros_(last.get_parameter("weight"))
+            nn.init.zeros_(last.get_parameter("bias"))
+        else:
             # What the module finds is added to the backbone's map: nothing, and so it stays.
             nn.init.zeros_(net.join.weight)
-            for part in (net.first_click, net.join, net.first_click_head):
-                part.requires_grad_(requires_grad=False)
+            parts.append(net.join)
+        for part in parts:
+            part.requires_grad_(requires_grad=False)
 
     def batch(
         self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iseg_widget.encode import disks, map_to_crop
+from iseg_widget.encode import disks, map_to_corner_crop, map_to_crop
 from iseg_widget.networks.focalclick import (
-    DISK_RADIUS,
-    REFINER_RADIUS,
     REFINER_SIDE,
     FocalClickLite0,
+    FocalClickNetwork,
+    Geometry,
 )
+from iseg_widget.networks.layers import resize
 from iseg_widget.training.crop_simulation import (
     SMALLEST_TRUTH,
     CropRanges,
@@ -31,6 +32,7 @@ from iseg_widget.training.interaction import (
     first_interaction,
 )
 from iseg_widget.training.losses import (
+    AUXILIARY,
     batch_iou,
     boundary_map,
     boundary_weights,
@@ -39,7 +41,7 @@ from iseg_widget.training.losses import (
 )
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
-from iseg_widget.training.task import WholeNetwork
+from iseg_widget.training.task import WholeNetwork, in_backbone
 from iseg_widget.training.tensors import stacked
 
 
@@ -52,16 +54,34 @@ class Batch:
     seed: int
 
 
-class FocalClickTask(WholeNetwork):
-    """What the trainer needs to know about FocalClick."""
+def disk_radius(geometry: Geometry, side: int) -> float:
+    """Radius of a click's disk in views of ``side`` pixels; the largest where none is told."""
+    told = {fed.side: fed.radius for fed in geometry.inputs.values()}
+    return told.get(side, max(told.values()))
 
-    def __init__(self, simulation: Mapping[str, Any]) -> None:
+
+class FocalClickTask(WholeNetwork):
+    """What the trainer needs to know about FocalClick.
+
+    Parameters
+    ----------
+    simulation: see :class:`InteractionSettings`; beside them ``whole_image_first`` and
+        ``whole_image_later``, ``target_expansion``, and the ranges of the focus crop.
+    build: the network; disks and click mapping follow its ``geometry``.
+    slow: which parameters the pretrained backbone has; default: those under ``backbone``.
+    """
+
+    def __init__(
+        self,
+        simulation: Mapping[str, Any],
+        build: Callable[[], FocalClickNetwork] = FocalClickLite0,
+        *,
+        slow: Callable[[str], bool] = in_backbone,
+    ) -> None:
         self.simulation = simulation
         self.interaction = InteractionSettings.of(simulation)
-
-    def network(self) -> FocalClickLite0:
-        """Return a new network; the trainer loads the backbone's ImageNet weights."""
-        return FocalClickLite0()
+        self.network = build
+        self.pretrained = slow
 
     def batch(
         self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
@@ -90,26 +110,30 @@ class FocalClickTask(WholeNetwork):
                 crops.append(crop)
         return Batch(crops, rounds, int(rng.integers(2**31)))
 
-    def answer(self, net: FocalClickLite0, image: Tensor, given: Interaction) -> Tensor:
+    def answer(self, net: FocalClickNetwork, image: Tensor, given: Interaction) -> Tensor:
         """Return the Segmentor's logits ``(B, 1, H, W)`` for target crops ``(B, 3, H, W)``."""
-        return net.segment(image, self._maps(image, given)).logits.float()
+        return net.segment(image, self._maps(net, image, given)).logits.float()
 
-    def _maps(self, image: Tensor, given: Interaction) -> Tensor:
+    def _maps(self, net: FocalClickNetwork, image: Tensor, given: Interaction) -> Tensor:
         size = (image.shape[2], image.shape[3])
-        radius = DISK_RADIUS.get(min(size), max(DISK_RADIUS.values()))
+        radius = disk_radius(net.geometry, min(size))
         drawn = [disks(c, size, radius) for c in given.clicks]
         fed = np.concatenate([given.previous[:, None], np.stack(drawn)], 1)
         return stacked(list(fed), image.device)
 
     def losses(
         self,
-        net: FocalClickLite0,
+        net: FocalClickNetwork,
         batch: Batch,
         device: torch.device,
         dtype: torch.dtype | None,
         show: Show | None = None,
     ) -> dict[str, Tensor]:
-        """Return the terms of Eq. 2 and, for the log, the IoU of coarse and refined masks."""
+        """Return the terms of Eq. 2 and, for the log, the IoU of coarse and refined masks.
+
+        A network with an auxiliary head (HRNet's) gets that one's cross entropy as well, which the
+        published code has and the paper not.
+        """
         crops = batch.crops
         image = stacked([c.image for c in crops], device)
         truth, valid = (
@@ -118,10 +142,12 @@ class FocalClickTask(WholeNetwork):
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
             given = self._interact(net, batch, image)
             net.train()
-            coarse = net.segment(image, self._maps(image, given))
-            shape = (REFINER_SIDE, REFINER_SIDE)
+            coarse = net.segment(image, self._maps(net, image, given))
+            shape, radius = (REFINER_SIDE, REFINER_SIDE), net.geometry.refiner.radius
+            corners = net.geometry.sampling == "corners"
+            carried = map_to_corner_crop if corners else map_to_crop
             maps = [
-                disks(map_to_crop(c, crop.focus_box, shape), shape, REFINER_RADIUS)
+                disks(carried(c, crop.focus_box, shape), shape, radius)
                 for c, crop in zip(given.clicks, crops, strict=True)
             ]
             refined = net.refine(
@@ -136,7 +162,7 @@ class FocalClickTask(WholeNetwork):
         focus_valid = stacked([c.focus.valid[None] for c in crops], device)
         boundary = boundary_map(focus_truth)
         weights = boundary_weights(boundary)
-        return {
+        terms = {
             "nfl": normalized_focal_loss(coarse.logits, truth, valid),
             "bnfl": normalized_focal_loss(refined.refined, focus_truth, focus_valid, weights),
             "bce": masked_bce(refined.boundary, boundary, focus_valid),
@@ -144,8 +170,12 @@ class FocalClickTask(WholeNetwork):
             "focus_coarse_iou": batch_iou(refined.coarse, focus_truth, focus_valid),
             "focus_refined_iou": batch_iou(refined.refined, focus_truth, focus_valid),
         }
+        if coarse.auxiliary is not None:
+            auxiliary = resize(coarse.auxiliary.float(), (truth.shape[2], truth.shape[3]))
+            terms["auxiliary"] = AUXILIARY * masked_bce(auxiliary, truth, valid)
+        return terms
 
-    def _interact(self, net: FocalClickLite0, batch: Batch, image: Tensor) -> Interaction:
+    def _interact(self, net: FocalClickNetwork, batch: Batch, image: Tensor) -> Interaction:
         """Return clicks and previous probability of the round that counts."""
         rng = np.random.default_rng(batch.seed)
 

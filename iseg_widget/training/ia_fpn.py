@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from iseg_widget.clicks import Click
 from iseg_widget.encode import disks, map_to_crop
 from iseg_widget.methods.ia_fpn_rules import zoom_box
-from iseg_widget.networks.ia_fpn import IAFPNLite0
+from iseg_widget.networks.ia_fpn import IAFPNLite0, IAFPNNetwork
 from iseg_widget.networks.interaction_attention import Propagation
 from iseg_widget.networks.layers import resize
 from iseg_widget.training.crop_simulation import (
@@ -32,15 +32,19 @@ from iseg_widget.training.interaction import (
     correct,
     first_interaction,
 )
-from iseg_widget.training.losses import batch_iou, normalized_focal_loss
+from iseg_widget.training.losses import (
+    AUXILIARY,
+    batch_iou,
+    masked_bce,
+    normalized_focal_loss,
+)
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
+from iseg_widget.training.task import in_backbone
 from iseg_widget.training.tensors import stacked
 from iseg_widget.views import Box, whole
 
 STAGES = ("coarse", "fine")
-AUXILIARY = 0.4
-"""Weight of the auxiliary prediction's loss, which the published code has and the paper not."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,11 @@ def _points(clicks: Sequence[Clicks], device: torch.device) -> Tensor:
     return torch.from_numpy(points).to(device)
 
 
+def _fine_part(net: IAFPNNetwork) -> nn.Module:
+    """What the fine network has for itself."""
+    return net.fine_part if isinstance(net, IAFPNLite0) else net.get_submodule("fine_network")
+
+
 class IAFPNTask:
     """What the trainer needs to know about IA-FPN.
 
@@ -101,9 +110,20 @@ class IAFPNTask:
         ``"coarse"`` or ``"fine"`` (which starts from the coarse weights and leaves them as they
         are), ``sgm``, ``hsgm``: train with the module (Table 5), and, if there, ``attention``:
         ``"clicks"`` or ``"full"`` (Table 4).
+    build: the network.
+    auxiliary: loss of the auxiliary prediction in stage 1, if the network has one: ``"nfl"``, or
+        ``"bce"``, as in the published code; the paper has none. Stage 2 has none in either.
+    slow: which parameters the pretrained backbone has; default: those under ``backbone``.
     """
 
-    def __init__(self, simulation: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        simulation: Mapping[str, Any],
+        build: Callable[[], IAFPNNetwork] = IAFPNLite0,
+        *,
+        auxiliary: Literal["nfl", "bce"] = "nfl",
+        slow: Callable[[str], bool] = in_backbone,
+    ) -> None:
         if simulation["stage"] not in STAGES:
             raise ValueError(f"stage must be one of {STAGES}, got {simulation['stage']!r}")
         self.simulation = simulation
@@ -114,17 +134,16 @@ class IAFPNTask:
             attention=simulation.get("attention", "clicks"),
         )
         self.interaction = InteractionSettings.of(simulation)
+        self.network = build
+        self.auxiliary = normalized_focal_loss if auxiliary == "nfl" else masked_bce
+        self.pretrained = slow
 
-    def network(self) -> IAFPNLite0:
-        """Return a new network."""
-        return IAFPNLite0()
-
-    def begin(self, net: IAFPNLite0) -> None:
+    def begin(self, net: IAFPNNetwork) -> None:
         """Before the first step: stage 2 copies the coarse weights and freezes them."""
         if self.fine:
             net.start_fine_from_coarse()
-        for name, parameter in net.named_parameters():
-            parameter.requires_grad = name.startswith("fine_part.") == self.fine
+        net.requires_grad_(requires_grad=not self.fine)
+        _fine_part(net).requires_grad_(requires_grad=self.fine)
 
     def batch(
         self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
@@ -148,14 +167,14 @@ class IAFPNTask:
                 scenes.append(Scene(view, window, scissors))
         return Batch(scenes, rounds, int(rng.integers(2**31)))
 
-    def ready(self, net: IAFPNLite0) -> None:
+    def ready(self, net: IAFPNNetwork) -> None:
         """In stage 1 the coarse weights answer in the fine network's place, too."""
         if not self.fine:
             net.start_fine_from_coarse()
 
     def losses(
         self,
-        net: IAFPNLite0,
+        net: IAFPNNetwork,
         batch: Batch,
         device: torch.device,
         dtype: torch.dtype | None,
@@ -177,13 +196,13 @@ class IAFPNTask:
                 with torch.no_grad():
                     found = torch.sigmoid(self._coarse(net, image, given)[0].float())
                 # Statistics of what is frozen stay as they are.
-                net.fine_part.train()
+                _fine_part(net).train()
                 shown = self._zoom(net, batch, found[:, 0].cpu().numpy(), given)
                 views, logits, auxiliary = shown.views, shown.logits, None
                 image, given = shown.image, shown.given
             else:
                 net.train()
-                net.fine_part.eval()
+                _fine_part(net).eval()
                 views = batch.views
                 logits, auxiliary = self._coarse(net, image, given)
         truth = stacked([view.truth[None] for view in views], device)
@@ -192,11 +211,11 @@ class IAFPNTask:
             show(Seen(image, given, truth, valid, logits, patches=self.fine))
         terms = {"nfl": normalized_focal_loss(logits, truth, valid)}
         if auxiliary is not None:
-            terms["auxiliary"] = AUXILIARY * normalized_focal_loss(auxiliary, truth, valid)
+            terms["auxiliary"] = AUXILIARY * self.auxiliary(auxiliary, truth, valid)
         return {**terms, "iou": batch_iou(logits, truth, valid)}
 
     def _coarse(
-        self, net: IAFPNLite0, image: Tensor, given: Interaction
+        self, net: IAFPNNetwork, image: Tensor, given: Interaction
     ) -> tuple[Tensor, Tensor | None]:
         """Logits of the coarse network and of its auxiliary head, ``(B, 1, H, W)``."""
         size = (image.shape[2], image.shape[3])
@@ -210,7 +229,7 @@ class IAFPNTask:
         return resize(answer.logits, size), None if auxiliary is None else resize(auxiliary, size)
 
     def _zoom(
-        self, net: IAFPNLite0, batch: Batch, found: NDArray[np.float32], given: Interaction
+        self, net: IAFPNNetwork, batch: Batch, found: NDArray[np.float32], given: Interaction
     ) -> _Zoom:
         """Zoom in on what the coarse network found and ask the fine one (Eq. 3 and 4)."""
         size = (found.shape[1], found.shape[2])
@@ -233,7 +252,7 @@ class IAFPNTask:
         return _Zoom(boxes, views, image, moved_to, resize(answer.logits, size))
 
     def _predict(
-        self, net: IAFPNLite0, batch: Batch, image: Tensor, given: Interaction
+        self, net: IAFPNNetwork, batch: Batch, image: Tensor, given: Interaction
     ) -> NDArray[np.float32]:
         """Probabilities ``(B, H, W)`` of this stage's procedure on the coarse views."""
         logits, _ = self._coarse(net, image, given)

@@ -15,6 +15,9 @@ BOUNDARY_REDUCTION = 8
 BOUNDARY_CHANGE = 0.1
 CLICK_DISCOUNT = 0.8
 
+AUXILIARY = 0.4
+"""Weight of an auxiliary head's loss in the published code of RITM, FocalClick and IA-FPN."""
+
 
 def normalized_focal_loss(
     logits: Tensor,

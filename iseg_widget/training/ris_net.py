@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iseg_widget.encode import distance_maps
-from iseg_widget.networks.ris_net import DISTANCE_CAP, GlobalFeatures, RISNetLite0, enlarge
+from iseg_widget.networks.ris_net import (
+    DISTANCE_CAP,
+    GlobalFeatures,
+    RISNetLite0,
+    RISNetwork,
+    enlarge,
+)
 from iseg_widget.training.interaction import (
     Interaction,
     InteractionSettings,
@@ -35,17 +41,17 @@ class RISNetTask(WholeNetwork):
     simulation: as for :class:`~iseg_widget.training.segmenter.SegmenterTask`; beside it
         ``roi_count`` (N_ROI), ``discount`` (gamma of Eq. 2; 0: no local branch) and ``context``
         (pyramid pooling), as Table 2 varies them.
+    build: the network.
     """
 
-    def __init__(self, simulation: Mapping[str, Any]) -> None:
+    def __init__(
+        self, simulation: Mapping[str, Any], build: Callable[[], RISNetwork] = RISNetLite0
+    ) -> None:
         if simulation["initial_mask"]:
             raise ValueError("RIS-Net is fed no previous mask: initial_mask must be 0")
         self.simulation = simulation
         self.interaction = InteractionSettings.of(simulation)
-
-    def network(self) -> RISNetLite0:
-        """Return a new network."""
-        return RISNetLite0()
+        self.network = build
 
     def batch(
         self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
@@ -55,21 +61,21 @@ class RISNetTask(WholeNetwork):
         views = draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
         return Batch(views, rounds, int(rng.integers(2**31)))
 
-    def _look(self, net: RISNetLite0, image: Tensor, given: Interaction) -> GlobalFeatures:
+    def _look(self, net: RISNetwork, image: Tensor, given: Interaction) -> GlobalFeatures:
         size = (image.shape[2], image.shape[3])
         maps = [distance_maps(clicks, size, DISTANCE_CAP) for clicks in given.clicks]
         return net.global_features(
             image, stacked(maps, image.device), context=self.simulation["context"]
         )
 
-    def answer(self, net: RISNetLite0, image: Tensor, given: Interaction) -> Tensor:
+    def answer(self, net: RISNetwork, image: Tensor, given: Interaction) -> Tensor:
         """Return the global branch's logits ``(B, 1, H, W)`` for views ``(B, 3, H, W)``."""
         size = (image.shape[2], image.shape[3])
         return enlarge(self._look(net, image, given).logits.float(), net.stride, size)
 
     def losses(
         self,
-        net: RISNetLite0,
+        net: RISNetwork,
         batch: Batch,
         device: torch.device,
         dtype: torch.dtype | None,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from iseg_widget.networks.layers import resize
+from iseg_widget.networks.ritm import RITMNetwork
 from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, SimulatedView, simulate_view
 from iseg_widget.training.interaction import (
     Interaction,
@@ -19,10 +20,15 @@ from iseg_widget.training.interaction import (
     correct,
     first_interaction,
 )
-from iseg_widget.training.losses import batch_iou, normalized_focal_loss
+from iseg_widget.training.losses import (
+    AUXILIARY,
+    batch_iou,
+    masked_bce,
+    normalized_focal_loss,
+)
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
-from iseg_widget.training.task import WholeNetwork
+from iseg_widget.training.task import WholeNetwork, in_backbone
 from iseg_widget.training.tensors import stacked
 
 Encoding = Callable[[Interaction, tuple[int, int]], NDArray[np.float32]]
@@ -71,17 +77,26 @@ class SegmenterTask(WholeNetwork):
     simulation: see :class:`InteractionSettings`; beside them ``whole_image_first`` and
         ``whole_image_later``, probabilities of the (nearly) whole image before and after the first
         correction, and ``target_expansion``, range of the factor of crops around the object.
-    build: the network; returns logits of any size, alone or first.
+    build: the network; returns logits of any size, alone or first. What it tells by
+        ``with_auxiliary`` (:class:`~iseg_widget.networks.ritm.RITMNetwork`) of an auxiliary head
+        is learnt by binary cross entropy, as in RITM's published code.
     encode: see :data:`Encoding`.
+    slow: which parameters the pretrained backbone has; default: those under ``backbone``.
     """
 
     def __init__(
-        self, simulation: Mapping[str, Any], build: Callable[[], nn.Module], encode: Encoding
+        self,
+        simulation: Mapping[str, Any],
+        build: Callable[[], nn.Module],
+        encode: Encoding,
+        *,
+        slow: Callable[[str], bool] = in_backbone,
     ) -> None:
         self.simulation = simulation
         self.interaction = InteractionSettings.of(simulation)
         self.network = build
         self.encode = encode
+        self.pretrained = slow
 
     def batch(
         self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
@@ -93,10 +108,20 @@ class SegmenterTask(WholeNetwork):
 
     def answer(self, net: nn.Module, image: Tensor, given: Interaction) -> Tensor:
         """Return logits ``(B, 1, H, W)`` for views ``(B, 3, H, W)`` and what is given on them."""
+        return self._answers(net, image, given)[0]
+
+    def _answers(
+        self, net: nn.Module, image: Tensor, given: Interaction
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits of the network and of its auxiliary head, in training, each ``(B, 1, H, W)``."""
         size = (image.shape[2], image.shape[3])
-        found = net(image, stacked(list(self.encode(given, size)), image.device))
-        logits: Tensor = found[0] if isinstance(found, tuple) else found
-        return resize(logits.float(), size)
+        maps = stacked(list(self.encode(given, size)), image.device)
+        if net.training and isinstance(net, RITMNetwork):
+            logits, auxiliary = net.with_auxiliary(image, maps)
+        else:
+            found = net(image, maps)
+            logits, auxiliary = found[0] if isinstance(found, tuple) else found, None
+        return resize(logits.float(), size), auxiliary
 
     def losses(
         self,
@@ -106,7 +131,7 @@ class SegmenterTask(WholeNetwork):
         dtype: torch.dtype | None,
         show: Show | None = None,
     ) -> dict[str, Tensor]:
-        """Return the normalized focal loss and, for the log, the IoU."""
+        """Return the normalized focal loss, an auxiliary head's, and the IoU for the log."""
         rng = np.random.default_rng(batch.seed)
         image = stacked([view.image for view in batch.views], device)
 
@@ -121,12 +146,12 @@ class SegmenterTask(WholeNetwork):
             given = first_interaction(batch.views, self.interaction, rng)
             correct(given, batch.views, batch.rounds, predict, rng)
             net.train()
-            logits = self.answer(net, image, given)
+            logits, auxiliary = self._answers(net, image, given)
         truth = stacked([view.truth[None] for view in batch.views], device)
         valid = stacked([view.valid[None] for view in batch.views], device)
         if show is not None:
             show(Seen(image, given, truth, valid, logits))
-        return {
-            "nfl": normalized_focal_loss(logits, truth, valid),
-            "iou": batch_iou(logits, truth, valid),
-        }
+        terms = {"nfl": normalized_focal_loss(logits, truth, valid)}
+        if auxiliary is not None:
+            terms["auxiliary"] = AUXILIARY * masked_bce(auxiliary, truth, valid)
+        return {**terms, "iou": batch_iou(logits, truth, valid)}

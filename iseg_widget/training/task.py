@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,11 @@ from torch import Tensor, nn
 
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Show
+
+
+def in_backbone(name: str) -> bool:
+    """Whether a parameter is one of the module ``backbone``."""
+    return name.startswith("backbone.")
 
 
 class Task(Protocol):
@@ -23,6 +29,10 @@ class Task(Protocol):
 
     def ready(self, net: Any) -> None:
         """Make a copy of a half-trained network answer clicks as its method does."""
+
+    @property
+    def pretrained(self) -> Callable[[str], bool]:
+        """Which parameters come pretrained and learn at their own rate, by name."""
 
     def batch(self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]) -> Any:
         """Draw ``count`` samples with views of ``size`` (H, W).
@@ -53,3 +63,6 @@ class WholeNetwork:
 
     def ready(self, net: nn.Module) -> None:
         """Nothing is missing at any time."""
+
+    pretrained: Callable[[str], bool] = staticmethod(in_backbone)
+    """Which parameters belong to the pretrained backbone, by name."""

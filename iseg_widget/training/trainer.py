@@ -66,13 +66,13 @@ def _trained(net: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in net.parameters() if parameter.requires_grad]
 
 
-def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimiser(net: nn.Module, recipe: Recipe, task: Task) -> torch.optim.Optimizer:
     settings = recipe.optimiser_settings
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
         if not parameter.requires_grad:
             continue
-        key = (name.startswith("backbone."), settings.decays(parameter))
+        key = (task.pretrained(name), settings.decays(parameter))
         groups.setdefault(key, []).append(parameter)
     return settings.build(
         [
@@ -170,7 +170,7 @@ class Trainer:
         if saved is None:
             initialise(self.net, recipe.init if init is None else init)
         self.task.begin(self.net)
-        self.optimiser = _optimiser(self.net, recipe)
+        self.optimiser = _optimiser(self.net, recipe, self.task)
         self.average = MovingAverage(self.net, recipe.ema)
         if saved is not None:
             self._restore(saved)

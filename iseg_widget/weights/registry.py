@@ -347,16 +347,22 @@ def load_network(method: str, weights: Weights = None) -> nn.Module:
 
 
 def export(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """Write weights as fp16 safetensors; the metadata must name the ``network``."""
+    """Write weights as fp16 safetensors; the metadata must name the ``network``.
+
+    Entries with numbers beyond fp16's range stay as they are.
+    """
     import torch
     from safetensors.torch import save_file
 
     if metadata.get("network") not in networks():
         raise ValueError(f"metadata must name a network of {sorted(networks())}, got {metadata}")
-    half = {
-        key: (value.to(torch.float16) if value.is_floating_point() else value).contiguous()
-        for key, value in state.items()
-    }
+    largest = torch.finfo(torch.float16).max
+
+    def narrow(value: Tensor) -> Tensor:
+        fits = value.is_floating_point() and bool((value.abs() <= largest).all())
+        return (value.to(torch.float16) if fits else value).contiguous()
+
+    half = {key: narrow(value) for key, value in state.items()}
     save_file(half, path, metadata=dict(metadata))
 
 

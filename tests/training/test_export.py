@@ -15,6 +15,7 @@ from iseg_widget.training.export import export_checkpoint, register
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.trainer import Trainer
 from iseg_widget.weights.registry import WeightsRecord, file_sha256, read_safetensors
+from iseg_widget.weights.registry import export as write_weights
 from tests.training.tiny import tiny_pool, tiny_recipe
 
 
@@ -58,14 +59,36 @@ def test_no_checkpoint(tmp_path: Path):
         export_checkpoint(tmp_path / "checkpoint.pt", tmp_path / "mine.safetensors")
 
 
-def test_too_large_files_are_not_left_behind(
+def test_only_packaged_files_are_limited(
     trained: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(export, "SIZE_LIMIT", 1000)
+    export_checkpoint(trained.checkpoint, tmp_path / "mine.safetensors")
+    assert (tmp_path / "mine.safetensors").stat().st_size > 1000
+
+
+def test_too_large_packaged_files_are_not_left_behind(
+    trained: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     path = tmp_path / "mine.safetensors"
+    monkeypatch.setattr(export, "REGISTRY", tmp_path / "registry.json")
+    settings = export_checkpoint(trained.checkpoint, path)
+    monkeypatch.setattr(export, "SIZE_LIMIT", 1000)
+    with pytest.raises(ValueError, match="packaged files may take 1000"):
+        register(path, settings, **TestRegister.card)
     with pytest.raises(ValueError, match="packaged files may take 1000"):
         export_checkpoint(trained.checkpoint, path)
     assert not path.exists()
+
+
+def test_values_beyond_half_precision_are_kept(tmp_path: Path):
+    """Variances of a network with many channels may be large."""
+    path = tmp_path / "large.safetensors"
+    state = {"variance": torch.tensor([70000.0, 1.0]), "weight": torch.tensor([0.1])}
+    write_weights(state, path, {"network": "ifcn-lite0"})
+    found, _ = read_safetensors(path)
+    assert torch.equal(found["variance"], state["variance"])
+    assert torch.equal(found["weight"], state["weight"].half().float())
 
 
 class TestRegister:

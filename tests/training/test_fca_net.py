@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from iseg_widget.networks.fca_net import FCANetwork
 from iseg_widget.training.click_strategies import centre_click
 from iseg_widget.training.fca_net import FCANetTask
 from iseg_widget.training.pool import Pool
@@ -92,6 +93,27 @@ def test_the_click_loss_weighs_pixels_near_clicks_more(pool: Pool):
     assert found["even"] == pytest.approx(found["plain"], rel=1e-5)
     assert found["peaked"][0] > 1.01 * found["even"][0]
     assert found["peaked"][1] > 1.01 * found["even"][1]
+
+
+def test_the_basic_network_learns_nothing_of_the_first_click(pool: Pool):
+    """ "BS" of Table 3 with the paper's network: what the module finds is zero, and stays so."""
+    torch.manual_seed(0)
+    ours = task(iterations=[1.0], first_click=False)
+    network = FCANetwork("resnet101")
+    ours.begin(network)
+    optimiser = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.01)
+    terms = ours.losses(network, ours.batch(pool, np.random.default_rng(0), 2, 64), CPU, None)
+    assert set(terms) == {"general", "iou"}
+    terms["general"].backward()
+    assert all(p.grad is None for p in network.first_click.parameters())
+    assert network.backbone.conv1.weight.grad is not None
+    optimiser.step()
+    network.eval()
+    image, clicks = torch.rand(1, 3, 64, 64), torch.rand(1, 2, 64, 64)
+    with torch.no_grad():
+        answers = [network(image, clicks, torch.full((1, 1, 64, 64), v)) for v in (0.0, 1.0)]
+    assert not answers[1].first_click.any()
+    assert torch.equal(answers[0].logits, answers[1].logits)
 
 
 def test_a_previous_mask_has_no_place():
