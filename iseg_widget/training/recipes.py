@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from iseg_widget.training.augmentation import Augmentation
 from iseg_widget.training.schedule import OptimiserSettings, Schedule
 
 IMAGENET = "imagenet"
 EXTENDS = "extends"
+
+Family = Literal["lite", "papers", "ablations"]
+FAMILIES: Mapping[Family, str] = {"lite": "", "papers": "papers", "ablations": "ablations"}
+"""Families of packaged recipes and their folders below ``recipes/``."""
+
 TABLES = ("simulation", "augment", "options", "optimiser", "schedule")
 """Tables that a recipe changes key by key; others it replaces."""
 
@@ -152,26 +157,33 @@ class Recipe:
         return every > 0 and (step % every == 0 or step == self.steps)
 
 
-def _folders() -> tuple[Traversable, Traversable]:
+def _folders() -> dict[Family, Traversable]:
     folder = resources.files(__package__) / "recipes"
-    return folder, folder / "ablations"
+    return {family: folder / place if place else folder for family, place in FAMILIES.items()}
+
+
+def _names(folder: Traversable) -> Iterator[tuple[str, Traversable]]:
+    for path in folder.iterdir():
+        if path.name.endswith(".toml"):
+            yield path.name.removesuffix(".toml"), path
 
 
 def _files() -> dict[str, Traversable]:
     """Packaged files by name; those that begin with an underscore are no recipes by themselves."""
-    return {
-        path.name.removesuffix(".toml"): path
-        for folder in _folders()
-        for path in folder.iterdir()
-        if path.name.endswith(".toml")
-    }
+    return {name: path for folder in _folders().values() for name, path in _names(folder)}
 
 
-def list_recipes(*, ablations: bool = False) -> tuple[str, ...]:
-    """Return the names of the packaged recipes; with ``ablations`` those of the papers' rows."""
-    folder = _folders()[1 if ablations else 0]
-    stems = (p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
-    return tuple(sorted(stem for stem in stems if not stem.startswith("_")))
+def list_recipes(family: Family = "lite") -> tuple[str, ...]:
+    """Return the names of the packaged recipes of a family.
+
+    ``"lite"``: every method on EfficientNet-Lite0, what the packaged weights are trained with;
+    ``"papers"``: every method on its own networks, as its paper trains them; ``"ablations"``: rows
+    of the papers' tables on EfficientNet-Lite0. ``ValueError`` for another family.
+    """
+    if family not in FAMILIES:
+        raise ValueError(f"family must be one of {tuple(FAMILIES)}, got {family!r}")
+    names = (name for name, _ in _names(_folders()[family]))
+    return tuple(sorted(name for name in names if not name.startswith("_")))
 
 
 def _resolve(data: dict[str, Any], chain: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -225,7 +237,7 @@ def load_recipe(name: str | Path) -> Recipe:
         if not path.is_file():
             raise ValueError(f"no recipe at {path}")
         return parse_recipe(path.read_text("utf-8"))
-    accepted = (*list_recipes(), *list_recipes(ablations=True))
+    accepted = [name for family in FAMILIES for name in list_recipes(family)]
     if name not in accepted:
         raise ValueError(
             f"unknown recipe {str(name)!r}; accepted are {', '.join(accepted)}, or a .toml file"

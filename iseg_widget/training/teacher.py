@@ -52,7 +52,8 @@ class Teacher:
         path, network = _find(recipe.teacher)
         state, metadata = read_safetensors(path)
         network = network or metadata.get("network", "")
-        known = {load_recipe(name).network: load_recipe(name) for name in list_recipes()}
+        names = [*list_recipes("papers"), *list_recipes()]
+        known = {found.network: found for found in map(load_recipe, names)}
         tasks: dict[str, Any] = {
             name: build_task(name, recipe.simulation) for name, recipe in known.items()
         }

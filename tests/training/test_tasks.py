@@ -29,7 +29,7 @@ def _light(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(focalclick, "REFINER_SIDE", 64)
 
 
-@pytest.mark.parametrize("name", [*list_recipes(), *list_recipes(ablations=True)])
+@pytest.mark.parametrize("name", [*list_recipes(), *list_recipes("ablations")])
 def test_a_step_of_every_recipe(name: str, tmp_path: Path):
     packaged = load_recipe(name)
     recipe = dataclasses.replace(
