@@ -102,7 +102,10 @@ def _build_train(parser: argparse.ArgumentParser) -> None:
         "--overfit", type=natural, metavar="N", help="train on N fixed objects, as a proof"
     )
     parser.add_argument(
-        "--init", metavar="NAME|FILE", help="start from these weights instead of the recipe's"
+        "--init",
+        metavar="NAME|FILE",
+        help="start from these weights instead of the recipe's: packaged ones, a .safetensors "
+        "file, a run's checkpoint.pt, or a backbone's ImageNet weights (.pth)",
     )
     parser.add_argument(
         "--accumulate", type=natural, metavar="N", help="batches of a step, instead of the recipe's"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +32,8 @@ class Checkpoint:
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a state dict, bare or under ``state_dict`` beside other things.
+def read_checkpoint(path: str | Path, keys: Sequence[str] = ("state_dict",)) -> Checkpoint:
+    """Read a state dict, bare or under the first of ``keys`` that is there, beside other things.
 
     Only tensors and plain containers are accepted (``torch.load(weights_only=True)``).
 
@@ -60,9 +60,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise ValueError(f"{path} holds a {found}, not a mapping of tensors")  # noqa: TRY004
     state: Any = content
     config: Mapping[str, Any] = {}
-    if isinstance(content.get("state_dict"), Mapping):
-        state = content["state_dict"]
-        config = {key: value for key, value in content.items() if key != "state_dict"}
+    held = next((key for key in keys if isinstance(content.get(key), Mapping)), None)
+    if held is not None:
+        state = content[held]
+        config = {key: value for key, value in content.items() if key != held}
     wrong = [key for key, value in state.items() if not isinstance(value, torch.Tensor)]
     if wrong or not state:
         what = f"{wrong[0]!r} is no tensor" if wrong else "it is empty"
