@@ -1,7 +1,8 @@
-"""Simulated target crops and focus crops of FocalClick (Sec. 4.1 "Training protocol")."""
+"""Simulated views: target crops and focus crops of FocalClick (Sec. 4.1), and random crops."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +14,7 @@ from iseg_widget.training.augmentation import Target
 
 ROTATION_PROBABILITY = 0.2
 ROTATION_DEGREES = 15.0
+FLIP_PROBABILITY = 0.5
 CONTRAST = 0.3
 BRIGHTNESS = 30.0
 CHANNEL_SHIFT = 12.0
@@ -21,19 +23,21 @@ SMALLEST_FOCUS = 12.0
 SMALLEST_TRUTH = 20
 """Views that show fewer pixels of the object are drawn again."""
 
+CROP_ATTEMPTS = 10
+"""Random crops of an image before one is taken about a pixel of the object."""
+
 Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class CropRanges:
-    """How crops are drawn (Sec. 4.1).
+class FocusRanges:
+    """How focus crops are drawn (Sec. 4.1).
 
-    ``target_expansion`` and ``focus_expansion`` are ranges of factors, ``focus_length`` the range
-    of a local focus crop's length against the object's, ``focus_object`` the probability of the
-    object's own box as focus crop.
+    ``focus_object`` is the probability of the object's own box as focus crop, ``focus_length`` the
+    range of a local focus crop's length against the object's, ``focus_expansion`` the range of the
+    factor by which both grow.
     """
 
-    target_expansion: tuple[float, float]
     focus_object: float
     focus_length: tuple[float, float]
     focus_expansion: tuple[float, float]
@@ -98,12 +102,15 @@ def draw_window(
     *,
     whole: bool,
     expansion: tuple[float, float],
+    rotation: float = ROTATION_PROBABILITY,
+    flip: float = FLIP_PROBABILITY,
 ) -> Window:
     """Draw a target crop.
 
     ``whole`` stands for the first click, which sees the (nearly) whole image; otherwise the
     object's box is expanded by a factor drawn from ``expansion`` (the procedure uses 1.4), with
-    its own small variation along each axis. Both keep the object inside.
+    its own small variation along each axis. Both keep the object inside. ``rotation`` and ``flip``
+    are probabilities of a turn by up to 15 degrees and of a mirrored view.
     """
     height, width = truth.shape
     box = box_of(truth)
@@ -124,19 +131,90 @@ def draw_window(
         )
     centre_x, size_x = _span(x0, x1, lengths[0], width, rng)
     centre_y, size_y = _span(y0, y1, lengths[1], height, rng)
-    turned = rng.random() < ROTATION_PROBABILITY
+    return Window((centre_x, centre_y), (size_x, size_y), *_turn(rng, rotation, flip))
+
+
+def _turn(rng: np.random.Generator, rotation: float, flip: float) -> tuple[float, bool]:
+    """Draw a window's turn in degrees, and whether it is mirrored."""
+    turned = rng.random() < rotation
+    degrees = float(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)) if turned else 0.0
+    return degrees, bool(rng.random() < flip)
+
+
+def _offset(low: float, high: float, length: float, crop: int, rng: np.random.Generator) -> int:
+    """Draw where ``crop`` pixels of ``length`` begin, so that they meet low..high.
+
+    Whatever is shorter than the crop lies in its middle: the offset is then negative.
+    """
+    room = math.floor(length - crop + 1e-6)
+    if room < 0:
+        return math.floor((length - crop) / 2)
+    first = min(room, max(0, math.floor(low - crop) + 1))
+    last = min(room, max(first, math.ceil(high) - 1))
+    return int(rng.integers(first, last + 1))
+
+
+def _about(place: float, length: float, crop: int) -> int:
+    """Where ``crop`` pixels of ``length`` begin that have a place in the middle if they can."""
+    room = math.floor(length - crop + 1e-6)
+    if room < 0:
+        return math.floor((length - crop) / 2)
+    return min(room, max(0, round(place - crop / 2)))
+
+
+def draw_crop(
+    truth: NDArray[np.bool_],
+    rng: np.random.Generator,
+    *,
+    size: tuple[int, int],
+    scale: float,
+    rotation: float,
+    flip: float,
+) -> Window:
+    """Draw a random crop of the scaled image that shows at least a part of the object.
+
+    As the papers' own training does (FCA-Net Sec. 3.5, FocalClick Sec. 4.1, IA-FPN Sec. 4.1,
+    FocusCut Sec. 4.1). Crops begin at whole pixels of the scaled image, all those that show some
+    pixels of the object being alike. An image that is smaller than the crop lies in its middle;
+    what is outside is not valid.
+
+    Parameters
+    ----------
+    truth: the object ``(H, W)``; ``ValueError`` when it is empty.
+    rng: source of randomness.
+    size: (height, width) of the crop in pixels of the scaled image.
+    scale: its size against the source's.
+    rotation, flip: as for :func:`draw_window`.
+    """
+    box = box_of(truth)
+    if box is None:
+        raise ValueError("the target has no pixel to crop around")
+    rows, columns = (length * scale for length in truth.shape)
+    low_x, low_y, high_x, high_y = (edge * scale for edge in box)
+    for _ in range(CROP_ATTEMPTS):
+        left = _offset(low_x, high_x, columns, size[1], rng)
+        top = _offset(low_y, high_y, rows, size[0], rng)
+        x0, y0, x1, y1 = (
+            max(0, round(edge / scale)) for edge in (left, top, left + size[1], top + size[0])
+        )
+        if np.count_nonzero(truth[y0:y1, x0:x1]) * scale**2 >= SMALLEST_TRUTH:
+            break
+    else:
+        places = np.flatnonzero(truth)
+        y, x = divmod(int(places[rng.integers(len(places))]), truth.shape[1])
+        left = _about(x * scale, columns, size[1])
+        top = _about(y * scale, rows, size[0])
     return Window(
-        (centre_x, centre_y),
-        (size_x, size_y),
-        float(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)) if turned else 0.0,
-        bool(rng.random() < 0.5),
+        ((left + size[1] / 2) / scale, (top + size[0] / 2) / scale),
+        (size[1] / scale, size[0] / scale),
+        *_turn(rng, rotation, flip),
     )
 
 
 def draw_focus(
     truth: NDArray[np.bool_],
     rng: np.random.Generator,
-    ranges: CropRanges,
+    ranges: FocusRanges,
 ) -> Box:
     """Draw a focus crop in pixels of the target crop ``truth`` (H, W).
 
@@ -169,11 +247,15 @@ def draw_focus(
     )
 
 
-def colour_table(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw a ``(256, 1, 3)`` look-up table of contrast, brightness and channel shifts."""
+def colour_table(rng: np.random.Generator, strength: float = 1.0) -> NDArray[np.uint8]:
+    """Draw a ``(256, 1, 3)`` look-up table of contrast, brightness and channel shifts.
+
+    ``strength`` 0..1: how far they may go; 0 changes nothing.
+    """
     levels = np.arange(256, dtype=np.float32)[:, None]
-    contrast = rng.uniform(1 - CONTRAST, 1 + CONTRAST)
-    shift = rng.uniform(-BRIGHTNESS, BRIGHTNESS) + rng.uniform(-CHANNEL_SHIFT, CHANNEL_SHIFT, 3)
+    reach, most, single = (v * strength for v in (CONTRAST, BRIGHTNESS, CHANNEL_SHIFT))
+    contrast = rng.uniform(1 - reach, 1 + reach)
+    shift = rng.uniform(-most, most) + rng.uniform(-single, single, 3)
     table = (levels - 128.0) * contrast + 128.0 + shift
     return np.clip(table, 0, 255).astype(np.uint8)[:, None, :]
 
@@ -204,13 +286,13 @@ class SimulatedCrops(SimulatedView):
 
 
 class Scissors:
-    """Cuts views out of one target, all in the same drawn colours."""
+    """Cuts views out of one target, all in the same drawn colours, changed by ``strength``."""
 
-    def __init__(self, target: Target, rng: np.random.Generator) -> None:
+    def __init__(self, target: Target, rng: np.random.Generator, strength: float = 1.0) -> None:
         self.image = target.image
         self.masks = [m.astype(np.uint8) * 255 for m in (target.truth, target.valid)]
-        self.table = colour_table(rng)
-        self.grey = rng.random() < GREY_PROBABILITY
+        self.table = colour_table(rng, strength)
+        self.grey = rng.random() < GREY_PROBABILITY * strength
 
     def cut(self, matrix: NDArray[np.float64], size: tuple[int, int]) -> SimulatedView:
         """Cut a view of ``size`` (H, W); ``matrix`` maps its pixels to pixels of the source."""
@@ -242,31 +324,16 @@ class Scissors:
         return SimulatedView(planes, np.asarray(truth), np.asarray(valid))
 
 
-def simulate_view(
-    target: Target,
-    rng: np.random.Generator,
-    *,
-    size: tuple[int, int],
-    whole: bool,
-    expansion: tuple[float, float],
-) -> SimulatedView:
-    """Cut one view of the target, see :func:`draw_window`."""
-    window = draw_window(target.truth, rng, whole=whole, expansion=expansion)
-    return Scissors(target, rng).cut(window.matrix(size), size)
-
-
 def simulate(
-    target: Target,
+    scissors: Scissors,
+    window: Window,
     rng: np.random.Generator,
     *,
     size: tuple[int, int],
     focus_side: int,
-    whole: bool,
-    ranges: CropRanges,
+    ranges: FocusRanges,
 ) -> SimulatedCrops:
-    """Cut a simulated target crop and a focus crop in it out of ``target``."""
-    window = draw_window(target.truth, rng, whole=whole, expansion=ranges.target_expansion)
-    scissors = Scissors(target, rng)
+    """Cut ``window`` as a target crop of ``size`` (H, W), and a focus crop in it."""
     view = scissors.cut(window.matrix(size), size)
     box = draw_focus(view.truth, rng, ranges)
     height, width = size

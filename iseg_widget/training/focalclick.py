@@ -20,7 +20,7 @@ from iseg_widget.networks.focalclick import (
 )
 from iseg_widget.training.crop_simulation import (
     SMALLEST_TRUTH,
-    CropRanges,
+    FocusRanges,
     SimulatedCrops,
     simulate,
 )
@@ -39,6 +39,7 @@ from iseg_widget.training.losses import (
 )
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
+from iseg_widget.training.simulation import ViewSettings
 from iseg_widget.training.task import WholeNetwork
 from iseg_widget.training.tensors import stacked
 
@@ -69,22 +70,17 @@ class FocalClickTask(WholeNetwork):
         """Draw ``count`` samples with target crops of ``size`` (H, W)."""
         s = self.simulation
         rounds = self.interaction.rounds(rng)
-        whole = s["whole_image_first"] if rounds == 0 else s["whole_image_later"]
-        ranges = CropRanges(
-            tuple(s["target_expansion"]),
-            s["focus_object"],
-            tuple(s["focus_length"]),
-            tuple(s["focus_expansion"]),
+        how = ViewSettings.of(s)
+        ranges = FocusRanges(
+            s["focus_object"], tuple(s["focus_length"]), tuple(s["focus_expansion"])
         )
         crops: list[SimulatedCrops] = []
         while len(crops) < count:
+            target = pool.draw(rng)
+            window = how.window(target.truth, rng, size, first=rounds == 0)
+            scissors = how.scissors(target, rng)
             crop = simulate(
-                pool.draw(rng),
-                rng,
-                size=size,
-                focus_side=REFINER_SIDE,
-                whole=bool(rng.random() < whole),
-                ranges=ranges,
+                scissors, window, rng, size=size, focus_side=REFINER_SIDE, ranges=ranges
             )
             if crop.truth.sum() >= SMALLEST_TRUTH:
                 crops.append(crop)

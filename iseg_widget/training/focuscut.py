@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from iseg_widget.encode import gaussians
 from iseg_widget.networks.layers import resize
 from iseg_widget.training.augmentation import Target
-from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, Scissors, SimulatedView, Window
+from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, SimulatedView, Window
 from iseg_widget.training.interaction import (
     Interaction,
     InteractionSettings,
@@ -27,6 +27,7 @@ from iseg_widget.training.losses import batch_iou
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
 from iseg_widget.training.segmenter import draw_views
+from iseg_widget.training.simulation import ViewSettings
 from iseg_widget.training.task import WholeNetwork
 from iseg_widget.training.tensors import stacked
 
@@ -34,6 +35,7 @@ SIGMA = 10.0
 """Full width at half maximum of a click's Gaussian in pixels of the view, as at inference."""
 
 SMALLEST_SCOPE = 8.0
+PLAIN = ViewSettings()
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -91,12 +93,18 @@ def coarse_mask(truth: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[n
     return mask.astype(bool)
 
 
-def cut_patch(target: Target, patch: Patch, side: int, rng: np.random.Generator) -> SimulatedView:
-    """Cut a focus patch, ``side`` pixels wide, mirrored at random."""
+def cut_patch(
+    target: Target,
+    patch: Patch,
+    side: int,
+    rng: np.random.Generator,
+    how: ViewSettings = PLAIN,
+) -> SimulatedView:
+    """Cut a focus patch, ``side`` pixels wide, mirrored and coloured at random."""
     centre = (patch.centre[0] + 0.5, patch.centre[1] + 0.5)
     length = 2 * patch.scope + 1
-    window = Window(centre, (length, length), 0.0, mirrored=bool(rng.random() < 0.5))
-    return Scissors(target, rng).cut(window.matrix((side, side)), (side, side))
+    window = Window(centre, (length, length), 0.0, mirrored=bool(rng.random() < how.flip))
+    return how.scissors(target, rng).cut(window.matrix((side, side)), (side, side))
 
 
 @dataclass(frozen=True)
@@ -147,13 +155,14 @@ class FocusCutTask(WholeNetwork):
     def _patches(
         self, pool: Pool, rng: np.random.Generator, count: int, side: int
     ) -> list[SimulatedView]:
+        how = ViewSettings.of(self.simulation)
         views: list[SimulatedView] = []
         while len(views) < count:
             target = pool.draw(rng)
             patch = focus_patch(target.truth, rng, self.ranges)
             if patch is None:
                 continue
-            view = cut_patch(target, patch, side, rng)
+            view = cut_patch(target, patch, side, rng, how)
             if SMALLEST_TRUTH <= view.truth.sum() <= side * side - SMALLEST_TRUTH:
                 views.append(view)
         return views

@@ -23,7 +23,6 @@ from iseg_widget.training.crop_simulation import (
     Scissors,
     SimulatedView,
     Window,
-    draw_window,
 )
 from iseg_widget.training.interaction import (
     Clicks,
@@ -35,6 +34,7 @@ from iseg_widget.training.interaction import (
 from iseg_widget.training.losses import batch_iou, normalized_focal_loss
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
+from iseg_widget.training.simulation import ViewSettings
 from iseg_widget.training.tensors import stacked
 from iseg_widget.views import Box, whole
 
@@ -130,19 +130,13 @@ class IAFPNTask:
         self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
     ) -> Batch:
         """Draw ``count`` scenes whose coarse views have ``size`` (H, W)."""
-        s = self.simulation
+        how = ViewSettings.of(self.simulation)
         rounds = self.interaction.rounds(rng)
-        share = s["whole_image_first"] if rounds == 0 else s["whole_image_later"]
         scenes: list[Scene] = []
         while len(scenes) < count:
             target = pool.draw(rng)
-            window = draw_window(
-                target.truth,
-                rng,
-                whole=bool(rng.random() < share),
-                expansion=tuple(s["target_expansion"]),
-            )
-            scissors = Scissors(target, rng)
+            window = how.window(target.truth, rng, size, first=rounds == 0)
+            scissors = how.scissors(target, rng)
             view = scissors.cut(window.matrix(size), size)
             if view.truth.sum() >= SMALLEST_TRUTH:
                 scenes.append(Scene(view, window, scissors))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from iseg_widget.training.augmentation import Augmentation
+from iseg_widget.training.simulation import check_simulation
 
 IMAGENET = "imagenet"
 EXTENDS = "extends"
@@ -66,7 +67,9 @@ class Recipe:
     clip: largest norm of a step's gradient.
     seed, development: of all that is drawn; number of images that are held out.
     sets: sampling weight of each data set (times the square root of its number of images).
-    simulation: method-specific settings of click and crop simulation.
+    simulation: settings of click and view simulation, see
+        :class:`~iseg_widget.training.simulation.ViewSettings`,
+        :class:`~iseg_widget.training.interaction.InteractionSettings` and the task's class.
     accumulate: batches of a step, whose mean gradient is taken: as one batch of
         ``accumulate * batch`` samples, except that batch statistics are those of each batch, and
         that pixels weigh alike within a batch where a loss is a mean over pixels, some of which
@@ -195,6 +198,7 @@ def parse_recipe(text: str) -> Recipe:
     phases = tuple(Phase.of(phase) for phase in data.pop("phases"))
     recipe = Recipe(phases=phases, **data)
     _ = recipe.augmentation  # unknown settings are to be named before anything runs
+    check_simulation(recipe.simulation)
     return recipe
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from iseg_widget.networks.layers import resize
-from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, SimulatedView, simulate_view
+from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, SimulatedView
 from iseg_widget.training.interaction import (
     Interaction,
     InteractionSettings,
@@ -22,6 +22,7 @@ from iseg_widget.training.interaction import (
 from iseg_widget.training.losses import batch_iou, normalized_focal_loss
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
+from iseg_widget.training.simulation import ViewSettings
 from iseg_widget.training.task import WholeNetwork
 from iseg_widget.training.tensors import stacked
 
@@ -48,16 +49,12 @@ def draw_views(
     first: bool,
 ) -> list[SimulatedView]:
     """Draw ``count`` views of ``size`` (H, W) as a recipe says (see :class:`SegmenterTask`)."""
-    whole = simulation["whole_image_first"] if first else simulation["whole_image_later"]
+    how = ViewSettings.of(simulation)
     views: list[SimulatedView] = []
     while len(views) < count:
-        view = simulate_view(
-            pool.draw(rng),
-            rng,
-            size=size,
-            whole=bool(rng.random() < whole),
-            expansion=tuple(simulation["target_expansion"]),
-        )
+        target = pool.draw(rng)
+        window = how.window(target.truth, rng, size, first=first)
+        view = how.scissors(target, rng).cut(window.matrix(size), size)
         if view.truth.sum() >= SMALLEST_TRUTH:
             views.append(view)
     return views
@@ -68,9 +65,8 @@ class SegmenterTask(WholeNetwork):
 
     Parameters
     ----------
-    simulation: see :class:`InteractionSettings`; beside them ``whole_image_first`` and
-        ``whole_image_later``, probabilities of the (nearly) whole image before and after the first
-        correction, and ``target_expansion``, range of the factor of crops around the object.
+    simulation: see :class:`InteractionSettings` and
+        :class:`~iseg_widget.training.simulation.ViewSettings`.
     build: the network; returns logits of any size, alone or first.
     encode: see :data:`Encoding`.
     """

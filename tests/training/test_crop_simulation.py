@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from iseg_widget.masks import box_of
 from iseg_widget.training import crop_simulation
 from iseg_widget.training.crop_simulation import (
-    CropRanges,
+    FocusRanges,
+    Scissors,
     SimulatedCrops,
     Window,
     colour_table,
@@ -22,7 +23,8 @@ from iseg_widget.training.pool import Target
 
 HEIGHT, WIDTH = 200, 240
 SIDE, FOCUS_SIDE = 128, 192
-RANGES = CropRanges((1.2, 1.9), 0.4, (0.2, 0.5), (1.1, 2.0))
+EXPANSION = (1.2, 1.9)
+RANGES = FocusRanges(0.4, (0.2, 0.5), (1.1, 2.0))
 
 
 def ellipse(x: float = 110, y: float = 90, rx: float = 45, ry: float = 30) -> NDArray[np.bool_]:
@@ -44,27 +46,37 @@ def target() -> Target:
 def _true_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """No colour jitter: colours stay coordinates."""
     levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
-    monkeypatch.setattr(crop_simulation, "colour_table", lambda _: levels)
+    monkeypatch.setattr(crop_simulation, "colour_table", lambda *_: levels)
     monkeypatch.setattr(crop_simulation, "GREY_PROBABILITY", 0.0)
 
 
-def cut_out(target: Target, seed: int, *, whole: bool = False) -> SimulatedCrops:
+def cut_out(
+    target: Target, seed: int, *, whole: bool = False, rotation: float = 0.2
+) -> SimulatedCrops:
     rng = np.random.default_rng(seed)
+    window = draw_window(target.truth, rng, whole=whole, expansion=EXPANSION, rotation=rotation)
     return simulate(
-        target, rng, size=(SIDE, SIDE), focus_side=FOCUS_SIDE, whole=whole, ranges=RANGES
+        Scissors(target, rng),
+        window,
+        rng,
+        size=(SIDE, SIDE),
+        focus_side=FOCUS_SIDE,
+        ranges=RANGES,
     )
 
 
 def located(
-    target: Target, seed: int, *, whole: bool
+    target: Target, seed: int, *, whole: bool, rotation: float
 ) -> tuple[SimulatedCrops, NDArray[np.float32], NDArray[np.float32]]:
     """Crops, and the source columns and rows ``(2, side, side)`` that both crops show.
 
     The negative is cut out as well: whole-number colours are rounded up in one and down in the
     other, so that their mean is free of bias.
     """
-    crops = cut_out(target, seed, whole=whole)
-    negative = cut_out(dataclasses.replace(target, image=255 - target.image), seed, whole=whole)
+    crops = cut_out(target, seed, whole=whole, rotation=rotation)
+    negative = cut_out(
+        dataclasses.replace(target, image=255 - target.image), seed, whole=whole, rotation=rotation
+    )
     return (
         crops,
         (crops.image + 1 - negative.image)[:2] * 127.5,
@@ -91,14 +103,16 @@ def at_source(affine: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray
 class TestGeometry:
     """Image, truth, valid pixels, and both crops must agree about where they look."""
 
-    @pytest.fixture(params=[0.0, 1.0], ids=["upright", "turned"], autouse=True)
-    def _rotation(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(crop_simulation, "ROTATION_PROBABILITY", request.param)
+    @pytest.fixture(params=[0.0, 1.0], ids=["upright", "turned"])
+    def rotation(self, request: pytest.FixtureRequest) -> float:
+        return float(request.param)
 
     @pytest.mark.parametrize("whole", [False, True])
     @pytest.mark.parametrize("seed", range(6))
-    def test_truth_and_valid_lie_where_the_image_does(self, target: Target, seed: int, whole: bool):
-        crops, places, _ = located(target, seed, whole=whole)
+    def test_truth_and_valid_lie_where_the_image_does(
+        self, target: Target, seed: int, whole: bool, rotation: float
+    ):
+        crops, places, _ = located(target, seed, whole=whole, rotation=rotation)
         grid = np.indices((SIDE, SIDE))[::-1].astype(float)
         affine = affine_of(places)
         sides = affine[:, :2] / np.linalg.norm(affine[:, :2], axis=0)
@@ -116,9 +130,9 @@ class TestGeometry:
     @pytest.mark.parametrize("whole", [False, True])
     @pytest.mark.parametrize("seed", range(6))
     def test_focus_crop_shows_its_box_of_the_target_crop(
-        self, target: Target, seed: int, whole: bool
+        self, target: Target, seed: int, whole: bool, rotation: float
     ):
-        crops, places, focus_places = located(target, seed, whole=whole)
+        crops, places, focus_places = located(target, seed, whole=whole, rotation=rotation)
         x0, y0, x1, y1 = crops.focus_box
         assert 0 <= x0 < x1 <= SIDE
         assert 0 <= y0 < y1 <= SIDE
@@ -146,8 +160,10 @@ class TestDetail:
         ranges = dataclasses.replace(
             RANGES, focus_object=0.0, focus_length=(0.1, 0.1), focus_expansion=(1.0, 1.0)
         )
+        rng = np.random.default_rng(1)
+        window = draw_window(fine.truth, rng, whole=True, expansion=EXPANSION)
         crops = simulate(
-            fine, np.random.default_rng(1), size=(64, 64), focus_side=256, whole=True, ranges=ranges
+            Scissors(fine, rng), window, rng, size=(64, 64), focus_side=256, ranges=ranges
         )
         assert crops.focus.image.std() > 2 * crops.image.std()
         assert target.image.shape == (HEIGHT, WIDTH, 3)

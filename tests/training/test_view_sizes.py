@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 
 from iseg_widget.training import focalclick
 from iseg_widget.training.click_strategies import STRATEGIES, placed_clicks
-from iseg_widget.training.crop_simulation import CropRanges, Scissors, Window, draw_focus
+from iseg_widget.training.crop_simulation import FocusRanges, Scissors, Window, draw_focus
 from iseg_widget.training.interaction import defective
 from iseg_widget.training.logs import LOG, Table
 from iseg_widget.training.pictures import GAP, draw
@@ -118,9 +119,31 @@ class TestGeometry:
         left, right = np.split(view.image, 2, axis=2)
         assert left[:, :, :-2].max() < right[:, :, 2:].min()
 
+    def test_parts_of_a_view_show_what_lies_there(self, pool: Pool):
+        """FocalClick's focus crop, and what IA-FPN zooms in on."""
+
+        def agree(part: np.ndarray, view: np.ndarray, box: Sequence[float]) -> float:
+            y, x = np.indices(part.shape) + 0.5
+            x = box[0] + x * (box[2] - box[0]) / part.shape[1]
+            y = box[1] + y * (box[3] - box[1]) / part.shape[0]
+            return float((view[y.astype(int), x.astype(int)] == part).mean())
+
+        recipe = load_recipe("focalclick-lite0")
+        simulation = {**recipe.simulation, "focus_object": 0.0}
+        task: Any = build_task(recipe.network, simulation)
+        for crop in task.batch(pool, np.random.default_rng(1), 12, SIZE).crops:
+            assert agree(crop.focus.truth, crop.truth, crop.focus_box) > 0.9
+        recipe = load_recipe("ia_fpn-lite0")
+        task = build_task(recipe.network, recipe.simulation)
+        for scene in task.batch(pool, np.random.default_rng(1), 4, SIZE).scenes:
+            whole = scene.zoomed((0, 0, 96, 64))
+            np.testing.assert_allclose(whole.image, scene.view.image, atol=1 / 255)
+            box = (30, 5, 90, 40)
+            assert agree(scene.zoomed(box).truth, scene.view.truth, box) > 0.93
+
     @pytest.mark.parametrize("shape", [(40, 90), (90, 40)])
     def test_focus_crops_stay_inside(self, shape: tuple[int, int]):
-        ranges = CropRanges((1.2, 1.9), 0.4, (0.2, 0.5), (1.1, 2.0))
+        ranges = FocusRanges(0.4, (0.2, 0.5), (1.1, 2.0))
         truth = np.ones(shape, bool)
         rng = np.random.default_rng(0)
         boxes = np.array([draw_focus(truth, rng, ranges) for _ in range(100)])
