@@ -17,11 +17,19 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Target:
-    """An image ``(H, W, 3)`` uint8, its object ``(H, W)`` bool and its valid pixels."""
+    """An image ``(H, W, 3)`` uint8, its object ``(H, W)`` bool and its valid pixels.
+
+    ``others`` are the pixels of other objects; ``None`` when it is not known what there is.
+    """
 
     image: Image
     truth: Mask
     valid: Mask
+    others: Mask | None = None
+
+
+def _joined(first: Mask | None, second: Mask) -> Mask:
+    return second if first is None else first | second
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,10 @@ def _put(
 
 
 def paste(target: Target, scene: Target, rng: np.random.Generator) -> Target:
-    """Copy the target onto the scene's image, somewhere inside, and make it the target there."""
+    """Copy the target onto the scene's image, somewhere inside, and make it the target there.
+
+    The scene's target is another object then.
+    """
     height, width = scene.truth.shape
     length = float(rng.uniform(*PASTED)) * min(height, width)
     cut = _transplant(target, (height, width), length, rng)
@@ -133,13 +144,16 @@ def paste(target: Target, scene: Target, rng: np.random.Generator) -> Target:
         int(rng.integers(height - pixels.shape[0] + 1)),
     )
     image, truth = _put(scene.image, pixels, opacity, corner)
-    return Target(image, truth, scene.valid | truth) if truth.any() else target
+    if not truth.any():
+        return target
+    others = _joined(scene.others, scene.truth) & ~truth
+    return Target(image, truth, scene.valid | truth, others)
 
 
 def cover(target: Target, other: Target, rng: np.random.Generator) -> Target:
     """Copy another object over the target's outline; the target is what is left of it.
 
-    Returns the target as it is when too little would be left.
+    What covers it is another object. Returns the target as it is when too little would be left.
     """
     box = box_of(target.truth)
     if box is None:
@@ -164,4 +178,4 @@ def cover(target: Target, other: Target, rng: np.random.Generator) -> Target:
     left = target.truth & ~covered
     if left.sum() < VISIBLE * target.truth.sum():
         return target
-    return Target(image, left, target.valid | covered)
+    return Target(image, left, target.valid | covered, _joined(target.others, covered))

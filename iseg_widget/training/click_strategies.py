@@ -2,8 +2,8 @@
 
 A positive click keeps P1 pixels from the object's boundary and P2 from other clicks; a negative one
 lies between N1 and N2 pixels from the object and keeps N3 from other clicks (FCA-Net Eq. 9 and 10,
-after iFCN, arXiv 1603.04042). iFCN has two more ways to place negative clicks: on other objects,
-which needs to know them and is not done here, and evenly around the object.
+after iFCN, arXiv 1603.04042). iFCN has two more ways to place negative clicks (Sec. 3.1): on other
+objects of the image, where they are known, and evenly around the object. Each sample has one way.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ class ClickStrategy:
     centre: the first click is the pixel farthest from the boundary (FCA-Net Eq. 11, E(p) = 1).
     around: share of samples whose negative clicks surround the object, each as far as can be from
         those before (iFCN's third strategy).
+    others: share of samples whose negative clicks fall on other objects, where there are such in
+        the view, at any distance beyond N1 (iFCN's second strategy).
+    on_others: most clicks on each of them, drawn evenly from 0; touching objects count as one.
     side: shorter side of the views that the lengths are meant for.
     """
 
@@ -41,6 +44,8 @@ class ClickStrategy:
     n3: tuple[float, ...]
     centre: bool
     around: float
+    others: float
+    on_others: int
     side: float
 
 
@@ -56,12 +61,14 @@ STRATEGIES = {
         n3=(10, 15, 25),
         centre=True,
         around=0.0,
+        others=0.0,
+        on_others=0,
         side=512,
     ),
     # iFCN has no published code. 5 positive, 10, 5 and 10 negative clicks of its three strategies
     # and the reach of 40 pixels are those of ITIS's code (BMVC 2018), which draws clicks iFCN's
-    # way on PASCAL VOC's images; margin 5 and step 10 are what other reimplementations take. How
-    # often each strategy is taken is not known.
+    # way on PASCAL VOC's images and takes the strategies alike; margin 5 and step 10 are what other
+    # reimplementations take.
     "ifcn": ClickStrategy(
         positives=5,
         negatives=10,
@@ -71,11 +78,16 @@ STRATEGIES = {
         n2=(40,),
         n3=(10,),
         centre=False,
-        around=0.5,
+        around=1 / 3,
+        others=1 / 3,
+        on_others=5,
         side=500,
     ),
 }
 """By the name that a recipe gives as ``simulation.clicks``."""
+
+MOST_OTHERS = 10
+"""Other objects of a view that are clicked on, the largest ones; not of a paper."""
 
 
 def centre_click(truth: Mask) -> tuple[int, int]:
@@ -120,8 +132,26 @@ class _Placing:
         return True
 
 
+def _on_others(
+    placing: _Placing, area: Mask, rng: np.random.Generator, most: int, apart: float
+) -> None:
+    """Add 0 to ``most`` negative clicks on each connected part of ``area``."""
+    number = int(rng.integers(most + 1))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(area.astype(np.uint8))
+    largest = 1 + np.argsort(-stats[1:count, cv2.CC_STAT_AREA], kind="stable")[:MOST_OTHERS]
+    for label in largest:
+        for _ in range(number):
+            free = (labels == label) & (placing.nearest > apart)
+            if not placing.random(free, rng, positive=False):
+                break
+
+
 def placed_clicks(
-    truth: Mask, valid: Mask, rng: np.random.Generator, strategy: ClickStrategy
+    truth: Mask,
+    valid: Mask,
+    rng: np.random.Generator,
+    strategy: ClickStrategy,
+    others: Mask | None = None,
 ) -> Clicks:
     """Draw the clicks of a sample.
 
@@ -130,6 +160,8 @@ def placed_clicks(
     truth, valid: ``(H, W)`` object and pixels that are not ignored.
     rng: source of randomness.
     strategy: see :class:`ClickStrategy`.
+    others: ``(H, W)`` other objects, ``None`` when they are not known; negative clicks are drawn
+        near the object instead when no pixel of them can be clicked.
 
     Returns
     -------
@@ -151,8 +183,15 @@ def placed_clicks(
         if not placing.random(inside & truth & (placing.nearest > p2), rng, positive=True):
             break
     away = cv2.distanceTransform((~truth).astype(np.uint8), cv2.DIST_L2, 5)
-    band = ~truth & valid & (away > n1) & (away < n2)
-    around = rng.random() < strategy.around
+    clear = ~truth & valid & (away > n1)
+    way = rng.random()
+    if others is not None and strategy.around <= way < strategy.around + strategy.others:
+        area = clear & others
+        if area.any():
+            _on_others(placing, area, rng, strategy.on_others, n3)
+            return np.asarray(placing.clicks, np.float32)
+    band = clear & (away < n2)
+    around = way < strategy.around
     for number in range(negatives):
         free = band & (placing.nearest > n3)
         if not (

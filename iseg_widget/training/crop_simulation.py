@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -264,12 +264,14 @@ def colour_table(rng: np.random.Generator, strength: float = 1.0) -> NDArray[np.
 class SimulatedView:
     """A training sample of one view.
 
-    ``image`` is ``(3, H, W)`` in 0..1, ``truth`` and ``valid`` are ``(H, W)``.
+    ``image`` is ``(3, H, W)`` in 0..1, ``truth`` and ``valid`` are ``(H, W)``, and so is
+    ``others``: pixels of other objects, ``None`` when they are not known or not asked for.
     """
 
     image: NDArray[np.float32]
     truth: NDArray[np.bool_]
     valid: NDArray[np.bool_]
+    others: NDArray[np.bool_] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -286,11 +288,29 @@ class SimulatedCrops(SimulatedView):
 
 
 class Scissors:
-    """Cuts views out of one target, all in the same drawn colours, changed by ``strength``."""
+    """Cuts views out of one target, all in the same drawn colours.
 
-    def __init__(self, target: Target, rng: np.random.Generator, strength: float = 1.0) -> None:
+    Parameters
+    ----------
+    target: what is cut.
+    rng: source of randomness.
+    strength: of the changes of colours, see :func:`colour_table`.
+    others: whether views tell where other objects are.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        rng: np.random.Generator,
+        strength: float = 1.0,
+        *,
+        others: bool = False,
+    ) -> None:
         self.image = target.image
-        self.masks = [m.astype(np.uint8) * 255 for m in (target.truth, target.valid)]
+        masks = [target.truth, target.valid]
+        if others and target.others is not None:
+            masks.append(target.others)
+        self.masks = [mask.astype(np.uint8) * 255 for mask in masks]
         self.table = colour_table(rng, strength)
         self.grey = rng.random() < GREY_PROBABILITY * strength
 
@@ -320,8 +340,10 @@ class Scissors:
         if self.grey:
             image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / 255.0
-        truth, valid = (warp(mask, cv2.BORDER_CONSTANT) > 127 for mask in self.masks)
-        return SimulatedView(planes, np.asarray(truth), np.asarray(valid))
+        truth, valid, *others = (
+            np.asarray(warp(mask, cv2.BORDER_CONSTANT) > 127) for mask in self.masks
+        )
+        return SimulatedView(planes, truth, valid, others=others[0] if others else None)
 
 
 def simulate(
@@ -340,4 +362,4 @@ def simulate(
     fractions = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
     square = (focus_side, focus_side)
     focus = scissors.cut(window.matrix(square, fractions), square)
-    return SimulatedCrops(view.image, view.truth, view.valid, box, focus)
+    return SimulatedCrops(view.image, view.truth, view.valid, box, focus, others=view.others)

@@ -116,7 +116,7 @@ def first_interaction(
                 continue
         if settings.clicks in STRATEGIES:
             strategy = STRATEGIES[settings.clicks]
-            clicks.append(placed_clicks(view.truth, view.valid, rng, strategy))
+            clicks.append(placed_clicks(view.truth, view.valid, rng, strategy, view.others))
             continue
         clicks.append(
             initial_clicks(

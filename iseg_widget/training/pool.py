@@ -89,6 +89,16 @@ def choose_target(
     return truth, valid
 
 
+def other_objects(
+    mask: NDArray[np.uint8], kind: str, truth: NDArray[np.bool_], valid: NDArray[np.bool_]
+) -> NDArray[np.bool_] | None:
+    """Pixels ``(H, W)`` of a mask's other objects; ``None`` for the kind that names one alone.
+
+    Other parts and regions, and objects too small to be drawn, are among them.
+    """
+    return None if kind == "object" else (mask > 0) & valid & ~truth
+
+
 class Pool:
     """Random targets of a training pool; decoded images stay in memory as far as it reaches.
 
@@ -171,7 +181,8 @@ class Pool:
             found = self._read(entry)
             chosen = choose_target(found.mask, entry.kind, rng, found.objects, self.augmentation)
             if chosen is not None:
-                return Target(found.image, *chosen), entry.kind
+                others = other_objects(found.mask, entry.kind, *chosen)
+                return Target(found.image, *chosen, others), entry.kind
         raise ValueError(
             f"{DRAWS} draws from {self.origin} gave no object of at least {SMALLEST_OBJECT} pixels"
         )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iseg_widget.training.augmentation import Target
+from iseg_widget.training.click_strategies import STRATEGIES
 from iseg_widget.training.crop_simulation import (
     FLIP_PROBABILITY,
     ROTATION_PROBABILITY,
@@ -56,6 +57,8 @@ class ViewSettings:
     colour: strength 0..1 of changes of contrast, brightness and single channels, and of how often
         a view is grey.
     flip: probability of a mirrored view.
+    others: whether views tell where other objects are; no setting of its own, but of ``clicks``
+        that fall on them.
     """
 
     view: str = "object"
@@ -67,6 +70,7 @@ class ViewSettings:
     rotation: float = ROTATION_PROBABILITY
     colour: float = 1.0
     flip: float = FLIP_PROBABILITY
+    others: bool = False
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` for values outside what is accepted."""
@@ -92,9 +96,7 @@ class ViewSettings:
     @classmethod
     def of(cls, simulation: Mapping[str, Any]) -> ViewSettings:
         """Read the settings out of a recipe's ``simulation``; ``ValueError`` for what is amiss."""
-        given = {
-            f.name: simulation[f.name] for f in dataclasses.fields(cls) if f.name in simulation
-        }
+        given = {name: simulation[name] for name in OF_VIEWS if name in simulation}
         if given.get("view", VIEWS[0]) == VIEWS[0]:
             missing = [name for name in OF_OBJECT if name not in given]
             if missing:
@@ -103,7 +105,8 @@ class ViewSettings:
             if name in given:
                 value = given[name]
                 given[name] = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-        return cls(**given)
+        strategy = STRATEGIES.get(simulation.get("clicks", ""))
+        return cls(**given, others=strategy is not None and strategy.others > 0.0)
 
     def window(
         self,
@@ -132,7 +135,10 @@ class ViewSettings:
 
     def scissors(self, target: Target, rng: np.random.Generator) -> Scissors:
         """Draw the colours that views of ``target`` have."""
-        return Scissors(target, rng, self.colour)
+        return Scissors(target, rng, self.colour, others=self.others)
+
+
+OF_VIEWS = tuple(f.name for f in dataclasses.fields(ViewSettings) if f.name != "others")
 
 
 def _is_number(value: object) -> bool:
@@ -141,10 +147,9 @@ def _is_number(value: object) -> bool:
 
 def check_simulation(simulation: Mapping[str, Any]) -> None:
     """Raise ``ValueError`` for settings that no task has, and for views that cannot be cut."""
-    own = [f.name for kind in (InteractionSettings, ViewSettings) for f in dataclasses.fields(kind)]
-    unknown = sorted(set(simulation) - {*own, *OF_TASKS})
+    of_clicks = [f.name for f in dataclasses.fields(InteractionSettings)]
+    accepted = {*of_clicks, *OF_VIEWS, *OF_TASKS}
+    unknown = sorted(set(simulation) - accepted)
     if unknown:
-        raise ValueError(
-            f"unknown simulation settings {unknown}; accepted are {sorted({*own, *OF_TASKS})}"
-        )
+        raise ValueError(f"unknown simulation settings {unknown}; accepted are {sorted(accepted)}")
     ViewSettings.of(simulation)
