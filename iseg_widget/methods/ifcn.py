@@ -21,6 +21,7 @@ from iseg_widget.clicks import Click, check_step
 from iseg_widget.encode import distance_maps
 from iseg_widget.masks import progressive_merge
 from iseg_widget.methods.ritm_rules import ZoomProbability, crop_clicks, crop_image, crop_size
+from iseg_widget.networks.ifcn import IFCNVGG16
 from iseg_widget.networks.lite import LiteSegmenter
 from iseg_widget.protocol import Step
 from iseg_widget.regions import Region
@@ -79,7 +80,9 @@ class IFCN:
 
     name = "ifcn"
 
-    def __init__(self, network: LiteSegmenter, options: IFCNOptions | None = None) -> None:
+    def __init__(
+        self, network: LiteSegmenter | IFCNVGG16, options: IFCNOptions | None = None
+    ) -> None:
         self.network = network
         self.options = options or IFCNOptions()
         self.device = next(network.parameters()).device
@@ -124,7 +127,7 @@ class IFCN:
     def _predict(
         self, image: NDArray[np.float32], distances: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Return the network's logits, ``(h/4, w/4)`` float32."""
+        """Return the network's logits, ``(h/4, w/4)`` or ``(h, w)`` float32."""
         fed = [
             torch.from_numpy(values[None]).to(self.device, memory_format=torch.channels_last)
             for values in (image, distances / np.float32(self.options.cap))

@@ -20,13 +20,14 @@ What a backbone has beside that starts as follows.
   of deviation ``sqrt(2 / (k * k * out_channels))``, as the published code of FCA-Net
   (``resnet_split.py``) and FocusCut (``resnet_lz.py``) has it. The image's are taken as they are;
   FCA-Net feeds RGB in 0..1 all the same.
-* Distance channels of VGG-16's first convolution are zero, as iFCN's; RIS-Net says nothing of them.
-  torchvision's weights know RGB with ImageNet's mean and deviation, :func:`~iseg_widget.networks.
-  vgg.centred` gives 0..255 less a mean: weights and bias of that convolution make up for it
-  (padding aside).
+* Distance channels of VGG-16's first convolution are zero, so that it begins with what VGG-16 knows
+  of images; RIS-Net says nothing of them. torchvision's weights know RGB with ImageNet's mean and
+  deviation, the networks here feed 0..255 less a mean: weights and bias of that convolution make up
+  for it (padding aside).
 * fc6 and fc7 of LargeFOV are VGG-16's, decimated as in DeepLab: every fourth channel, and of 7x7
   taps at stride 32 each third one, which are as far apart as 3x3 taps at stride 8 and dilation 12.
-  They stay as they were drawn if the file has only ``features``.
+  iFCN's, which are not decimated, are VGG-16's. They stay as they were drawn if the file has only
+  ``features``.
 * Click embedding of the Mix Transformer, OCR, SGM and HSGM, all heads: as they were drawn.
 """
 
@@ -40,10 +41,11 @@ import torch
 from torch import Tensor, nn
 
 from iseg_widget.networks.hrnet import HRNetOCR
+from iseg_widget.networks.ifcn import FIELD, FullyConvolutionalVGG16
 from iseg_widget.networks.mix_transformer import SIZES, MixTransformer
 from iseg_widget.networks.res2net import Res2Block
 from iseg_widget.networks.resnet import ResNet
-from iseg_widget.networks.vgg import CHANNELS, PIXEL_MEAN, STAGES, LargeFOV
+from iseg_widget.networks.vgg import PIXEL_MEAN, STAGES, LargeFOV
 
 State = dict[str, Tensor]
 
@@ -51,8 +53,8 @@ MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 """Of RGB in 0..1, that all these files were trained with."""
 
-FIELD, FIELD_CHANNELS = 7, 512
-"""What VGG-16's first fully connected layer sees: taps a side, and channels."""
+FIELD_CHANNELS = 512
+"""What VGG-16's first fully connected layer sees, beside 7x7 taps."""
 
 COUNTER = "num_batches_tracked"
 """Of batch normalisation; older files have none."""
@@ -96,8 +98,8 @@ def _same(state: State, _: nn.Module) -> State:
     return state
 
 
-def _decimated(state: State) -> State:
-    """fc6 and fc7 of LargeFOV from VGG-16's first two fully connected layers, if they are those."""
+def _convolutional(state: State, like: Tensor) -> State:
+    """fc6 (shaped as ``like``) and fc7 from VGG-16's fully connected layers, if they are those."""
     first, second = (state.get(f"classifier.{index}.weight") for index in (0, 3))
     if (
         first is None
@@ -106,10 +108,11 @@ def _decimated(state: State) -> State:
         or second.shape != (first.shape[0], first.shape[0])
     ):
         return {}
-    step = first.shape[0] // CHANNELS
+    step = first.shape[0] // like.shape[0]
+    apart = 1 if like.shape[2] == FIELD else 3
     taps = first.view(-1, FIELD_CHANNELS, FIELD, FIELD)
     named = {
-        "layers.fc6.weight": taps[::step, :, ::3, ::3],
+        "layers.fc6.weight": taps[::step, :, ::apart, ::apart],
         "layers.fc7.weight": second[::step, ::step, None, None],
     }
     for ours, theirs in (("fc6", "0"), ("fc7", "3")):
@@ -129,7 +132,7 @@ def _vgg(state: State, backbone: nn.Module) -> State:
             index += 2  # and its ReLU
         index += 1  # pooling
     if "classifier.0.weight" in state:
-        named |= _decimated(state)
+        named |= _convolutional(state, backbone.get_parameter("layers.fc6.weight"))
     weight, bias = (named.get(f"layers.conv1_1.{part}") for part in ("weight", "bias"))
     if weight is not None and bias is not None and weight.shape[1] == 3:
         scale = 255.0 * torch.tensor(DEVIATION)
@@ -173,7 +176,7 @@ def _form(backbone: nn.Module) -> Form | None:
         size = next(name for name, made in SIZES.items() if made.channels[0] == channels)
         side = ("patch_embed_side1.",)
         return Form(f"MiT-{size.upper()}", f"mit_{size}.pth", side, ("head.",), _same)
-    if isinstance(backbone, LargeFOV):
+    if isinstance(backbone, (LargeFOV, FullyConvolutionalVGG16)):
         fields = ("layers.fc6.", "layers.fc7.")
         return Form("VGG-16", "vgg16-*.pth", fields, ("classifier.",), _vgg)
     return None

@@ -122,7 +122,7 @@ TASKS: Mapping[str, Callable[[Simulation], Task]] = {
         for build, accepted in (
             (_focalclick, RELEASED),
             (_ritm, ("ritm-lite0", *RITM_RELEASED)),
-            (_ifcn, ("ifcn-lite0",)),
+            (_ifcn, ("ifcn-lite0", "ifcn-vgg16")),
             (_fca_net, ("fcanet-lite0", "fcanet-resnet101", "fcanet-res2net101")),
             (_focuscut, ("focuscut-lite0", "focuscut-resnet50", "focuscut-resnet101")),
             (_ia_fpn, ("iafpn-hrnet18", "iafpn-resnet50", "iafpn-resnet101")),

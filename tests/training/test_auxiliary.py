@@ -75,6 +75,8 @@ def test_stage_two_of_ia_fpn_has_no_auxiliary_loss(pool: Pool):
     terms = task.losses(net, batch, CPU, None)
     assert set(terms) == {"nfl", "iou"}
     terms["nfl"].backward()
+    assert all(p.requires_grad for p in net.fine_network.parameters())
+    assert not any(p.requires_grad for p in net.coarse_network.parameters())
     assert all(p.grad is None for p in net.coarse_network.parameters())
     # The published code leaves the head in the graph: it is OCR's soft region.
     assert net.fine_network.feature_extractor.aux_head[-1].weight.grad is not None

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from iseg_widget.encode import disks, map_to_corner_crop, map_to_crop
 from iseg_widget.networks.focalclick import FocalClickLite0
 from iseg_widget.training import focalclick
-from iseg_widget.training.focalclick import FocalClickTask
+from iseg_widget.training.focalclick import FocalClickTask, disk_radius
 from iseg_widget.training.interaction import defective
 from iseg_widget.training.losses import batch_iou
 from iseg_widget.training.pool import Pool
+from iseg_widget.training.seen import Seen
+from iseg_widget.weights.registry import networks
 from tests.training.tiny import blob, tiny_pool, tiny_recipe
 
 CPU = torch.device("cpu")
@@ -60,6 +63,39 @@ def test_losses_are_equation_2_and_reach_every_weight(pool: Pool, rounds: int):
     unused = [name for name, p in network.named_parameters() if p.grad is None]
     assert unused == []
     assert all(torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("network", "side", "radius"),
+    [
+        ("focalclick-lite0", 128, 3.0), ("focalclick-lite0", 256, 5.0),
+        ("focalclick-lite0", 64, 5.0), ("focalclick-segformer-b0-s1", 256, 3.0),
+        ("focalclick-hrnet-18s-s1", 256, 2.0), ("focalclick-hrnet-18s-s2", 256, 5.0),
+    ],
+)  # fmt: skip
+def test_disks_are_those_of_the_network_s_geometry(network: str, side: int, radius: float):
+    assert disk_radius(networks()[network]().geometry, side) == radius
+
+
+@pytest.mark.parametrize("network", ["focalclick-lite0", "focalclick-segformer-b0-s2"])
+def test_clicks_fall_into_the_focus_crop_as_at_inference(
+    network: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+):
+    """By half-pixel centres, or corner on corner."""
+    torch.manual_seed(0)
+    ours, net = task(iterations=[1.0]), networks()[network]()
+    batch = ours.batch(pool, np.random.default_rng(0), 2, 64)
+    fed: list[torch.Tensor] = []
+    refine = type(net).refine
+    monkeypatch.setattr(
+        type(net), "refine", lambda *given: [fed.append(given[2]), refine(*given)][1]
+    )
+    seen: list[Seen] = []
+    ours.losses(net, batch, CPU, None, seen.append)
+    carried = {"half_pixel": map_to_crop, "corners": map_to_corner_crop}[net.geometry.sampling]
+    for maps, clicks, crop in zip(fed[0], seen[0].given.clicks, batch.crops, strict=True):
+        expected = disks(carried(clicks, crop.focus_box, (64, 64)), (64, 64), 5.0)
+        np.testing.assert_array_equal(maps.numpy(), expected)
 
 
 def test_losses_depend_on_the_batch_alone(pool: Pool):

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from iseg_widget.networks.deeplab import ASPP
 from iseg_widget.networks.hrnet import HRNetOCR
+from iseg_widget.networks.ifcn import FullyConvolutionalVGG16
 from iseg_widget.networks.res2net import res2net101
 from iseg_widget.networks.resnet import BLOCKS, ResNet, stages
 from iseg_widget.networks.vgg import STAGES, centred
@@ -103,6 +104,7 @@ FILES: dict[str, Callable[[], State]] = {
     "iafpn-resnet50": lambda: deep(50),
     "iafpn-resnet101": lambda: deep(101),
     "risnet-vgg16": vgg,
+    "ifcn-vgg16": vgg,
 }
 
 LIGHT = {
@@ -142,10 +144,10 @@ def test_every_backbone_is_filled_and_nothing_else(network: str, tmp_path: Path)
     changed = {key for key in before if not torch.equal(before[key], after[key])}
     assert changed == imagenet.backbone_entries(net) - (
         {f"backbone.layers.{fc}.{kind}" for fc in ("fc6", "fc7") for kind in ("weight", "bias")}
-        if network == "risnet-vgg16"
+        if network.endswith("vgg16")
         else set()
     )
-    if network == "risnet-vgg16":
+    if network.endswith("vgg16"):
         return
     for name in backbones(net):
         for key, value in state.items():
@@ -209,6 +211,25 @@ def test_fully_connected_layers_are_decimated():
     assert torch.equal(fc6.bias, 2 * torch.arange(1024.0))
     assert fc7.weight[3, 9].item() == 6 * 2048 + 18
     assert torch.equal(fc7.bias, -2 * torch.arange(1024.0))
+
+
+def test_a_fully_convolutional_vgg_keeps_all_of_it():
+    """Channel and tap of fc6 are VGG's own."""
+    every = torch.arange(512.0 * 49)
+    imagenet.fill(
+        net := FullyConvolutionalVGG16(),
+        vgg() | {
+            "classifier.0.weight": every.expand(4096, -1),
+            "classifier.0.bias": torch.arange(4096.0),
+            "classifier.3.weight": torch.ones(1, 1).expand(4096, 4096),
+            "classifier.3.bias": torch.zeros(4096),
+        },
+        "a file",
+    )  # fmt: skip
+    fc6 = net.layers.get_submodule("fc6")
+    assert torch.equal(fc6.weight[9].flatten(), every)
+    assert torch.equal(fc6.bias, torch.arange(4096.0))
+    assert (net.layers.get_submodule("fc7").weight == 1).all()
 
 
 @pytest.mark.parametrize(

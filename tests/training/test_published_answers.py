@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from iseg_widget.clicks import Click
 from iseg_widget.methods.registry import build_method
+from iseg_widget.networks.ifcn import IFCNVGG16
 from iseg_widget.training.interaction import Interaction
 from iseg_widget.training.recipes import load_recipe
 from iseg_widget.training.tasks import TASKS, build_task
@@ -70,11 +71,14 @@ def lively(net: nn.Module, ask: Callable[[], Tensor]) -> Tensor:
         if isinstance(module, nn.Conv2d) and module.out_channels == 1
     ]
     with torch.no_grad():
-        values, last = ask(), used[-1]
+        values = ask()
         for hook in hooks:
             hook.remove()
-        last.weight /= values.std()
-        last.bias.sub_(values.mean()).div_(values.std())
+        # FCN adds up what three of them say; elsewhere the others are auxiliary.
+        for layer in used if isinstance(net, IFCNVGG16) else used[-1:]:
+            layer.weight /= values.std()
+            layer.bias /= values.std()
+        used[-1].bias -= values.mean() / values.std()
         return ask()
 
 
