@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from iseg_widget.encode import distance_maps, gaussians
@@ -18,9 +17,6 @@ from iseg_widget.training.crop_simulation import SimulatedView
 from iseg_widget.training.interaction import (
     Clicks,
     Interaction,
-    InteractionSettings,
-    correct,
-    first_interaction,
 )
 from iseg_widget.training.losses import (
     CLICK_RANGE,
@@ -29,11 +25,9 @@ from iseg_widget.training.losses import (
     general_click_loss,
     masked_bce,
 )
-from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
-from iseg_widget.training.segmenter import Batch, draw_views
-from iseg_widget.training.task import WholeNetwork
-from iseg_widget.training.tensors import stacked
+from iseg_widget.training.segmenter import Batch, ViewTask
+from iseg_widget.training.tensors import images, stacked, targets
 
 SIGMA, FIRST_SIGMA = 10.0, 30.0
 """Full width at half maximum of a click's Gaussian and of the first one's, in pixels of the view;
@@ -49,7 +43,7 @@ def _leading(clicks: Clicks, view: SimulatedView) -> Clicks:
     return np.concatenate([np.asarray([[x, y, 1.0]], np.float32), clicks[1:]])
 
 
-class FCANetTask(WholeNetwork):
+class FCANetTask(ViewTask):
     """What the trainer needs to know about FCA-Net.
 
     Parameters
@@ -65,11 +59,9 @@ class FCANetTask(WholeNetwork):
     def __init__(self, simulation: Mapping[str, Any], build: Callable[[], nn.Module]) -> None:
         if simulation["initial_mask"]:
             raise ValueError("FCA-Net is fed no previous mask: initial_mask must be 0")
-        self.simulation = simulation
-        self.interaction = InteractionSettings.of(simulation)
+        super().__init__(simulation, build)
         self.limits = (float(simulation["click_alpha"]), float(simulation["click_beta"]))
         self.first_click = bool(simulation.get("first_click", True))
-        self.network = build
 
     def begin(self, net: Any) -> None:
         """All of the network is trained; without the first click's module, all but that."""
@@ -88,14 +80,6 @@ class FCANetTask(WholeNetwork):
             parts.append(net.join)
         for part in parts:
             part.requires_grad_(requires_grad=False)
-
-    def batch(
-        self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
-    ) -> Batch:
-        """Draw ``count`` samples with views of ``size`` (H, W)."""
-        rounds = self.interaction.rounds(rng)
-        views = draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
-        return Batch(views, rounds, int(rng.integers(2**31)))
 
     def _answers(self, net: Any, image: Tensor, given: Interaction) -> tuple[Tensor, Tensor]:
         """Logits ``(B, 1, H, W)`` and the first click's features."""
@@ -118,28 +102,20 @@ class FCANetTask(WholeNetwork):
         show: Show | None = None,
     ) -> dict[str, Tensor]:
         """Return general and first click loss (Eq. 4 and 6) and, for the log, the IoU."""
-        rng = np.random.default_rng(batch.seed)
-        image = stacked([view.image for view in batch.views], device)
-        size = (image.shape[2], image.shape[3])
+        image = images(batch.views, device)
 
-        def predict(given: Interaction) -> NDArray[np.float32]:
-            with torch.no_grad():
-                logits = self.answer(net, image, given)
-            return np.asarray(torch.sigmoid(logits)[:, 0].cpu().numpy())
-
-        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            net.eval()
-            given = first_interaction(batch.views, self.interaction, rng)
+        def lead(given: Interaction) -> None:
             given.clicks = [
                 _leading(clicks, view)
                 for clicks, view in zip(given.clicks, batch.views, strict=True)
             ]
-            correct(given, batch.views, batch.rounds, predict, rng)
+
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+            given = self.interact(net, batch, image, np.random.default_rng(batch.seed), lead)
             net.train()
             logits, features = self._answers(net, image, given)
-            early = resize(net.first_click_head(features).float(), size)
-        truth = stacked([view.truth[None] for view in batch.views], device)
-        valid = stacked([view.valid[None] for view in batch.views], device)
+            early = resize(net.first_click_head(features).float(), (image.shape[2], image.shape[3]))
+        truth, valid = targets(batch.views, device)
         if show is not None:
             show(Seen(image, given, truth, valid, logits))
         terms = self._terms(logits, early, truth, valid, given.clicks)

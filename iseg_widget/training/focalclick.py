@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from iseg_widget.encode import disks, map_to_corner_crop, map_to_crop
@@ -28,8 +27,8 @@ from iseg_widget.training.crop_simulation import (
 from iseg_widget.training.interaction import (
     Interaction,
     InteractionSettings,
-    correct,
-    first_interaction,
+    interact,
+    probabilities,
 )
 from iseg_widget.training.losses import (
     AUXILIARY,
@@ -43,7 +42,7 @@ from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
 from iseg_widget.training.simulation import ViewSettings
 from iseg_widget.training.task import WholeNetwork, in_backbone
-from iseg_widget.training.tensors import stacked
+from iseg_widget.training.tensors import images, stacked, targets
 
 
 @dataclass(frozen=True)
@@ -131,12 +130,17 @@ class FocalClickTask(WholeNetwork):
         published code has and the paper not.
         """
         crops = batch.crops
-        image = stacked([c.image for c in crops], device)
-        truth, valid = (
-            stacked([getattr(c, n)[None] for c in crops], device) for n in ("truth", "valid")
-        )
+        image = images(crops, device)
+        truth, valid = targets(crops, device)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            given = self._interact(net, batch, image)
+            given = interact(
+                net,
+                crops,
+                batch.rounds,
+                self.interaction,
+                np.random.default_rng(batch.seed),
+                answer=lambda given: probabilities(self.answer(net, image, given)),
+            )
             net.train()
             coarse = net.segment(image, self._maps(net, image, given))
             shape, radius = (REFINER_SIDE, REFINER_SIDE), net.geometry.refiner.radius
@@ -147,15 +151,14 @@ class FocalClickTask(WholeNetwork):
                 for c, crop in zip(given.clicks, crops, strict=True)
             ]
             refined = net.refine(
-                stacked([c.focus.image for c in crops], device),
+                images([c.focus for c in crops], device),
                 stacked(maps, device),
                 coarse,
                 torch.tensor([c.focus_box for c in crops], device=device),
             )
         if show is not None:
             show(Seen(image, given, truth, valid, coarse.logits))
-        focus_truth = stacked([c.focus.truth[None] for c in crops], device)
-        focus_valid = stacked([c.focus.valid[None] for c in crops], device)
+        focus_truth, focus_valid = targets([c.focus for c in crops], device)
         boundary = boundary_map(focus_truth)
         weights = boundary_weights(boundary)
         terms = {
@@ -170,18 +173,3 @@ class FocalClickTask(WholeNetwork):
             auxiliary = resize(coarse.auxiliary.float(), (truth.shape[2], truth.shape[3]))
             terms["auxiliary"] = AUXILIARY * masked_bce(auxiliary, truth, valid)
         return terms
-
-    def _interact(self, net: FocalClickNetwork, batch: Batch, image: Tensor) -> Interaction:
-        """Return clicks and previous probability of the round that counts."""
-        rng = np.random.default_rng(batch.seed)
-
-        def predict(given: Interaction) -> NDArray[np.float32]:
-            with torch.no_grad():
-                logits = self.answer(net, image, given)
-            return np.asarray(torch.sigmoid(logits)[:, 0].cpu().numpy())
-
-        # The rounds of correction are answered as at inference.
-        net.eval()
-        given = first_interaction(batch.crops, self.interaction, rng)
-        correct(given, batch.crops, batch.rounds, predict, rng)
-        return given

@@ -20,8 +20,8 @@ from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, SimulatedView, 
 from iseg_widget.training.interaction import (
     Interaction,
     InteractionSettings,
-    correct,
-    first_interaction,
+    interact,
+    probabilities,
 )
 from iseg_widget.training.losses import batch_iou
 from iseg_widget.training.pool import Pool
@@ -29,7 +29,7 @@ from iseg_widget.training.seen import Seen, Show
 from iseg_widget.training.segmenter import draw_views
 from iseg_widget.training.simulation import ViewSettings
 from iseg_widget.training.task import WholeNetwork
-from iseg_widget.training.tensors import stacked
+from iseg_widget.training.tensors import images, stacked, targets
 
 SIGMA = 10.0
 """Full width at half maximum of a click's Gaussian in pixels of the view, as at inference."""
@@ -208,23 +208,22 @@ class FocusCutTask(WholeNetwork):
     ) -> dict[str, Tensor]:
         """Return the binary cross entropy, of either view, and the IoU for the log."""
         rng = np.random.default_rng(batch.seed)
-        image = stacked([view.image for view in batch.views], device)
-
-        def predict(given: Interaction) -> NDArray[np.float32]:
-            with torch.no_grad():
-                return np.asarray(torch.sigmoid(self.answer(net, image, given))[:, 0].cpu().numpy())
-
+        image = images(batch.views, device)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            net.eval()
             if batch.focus:
                 given = self._patch_interaction(batch.views, rng)
             else:
-                given = first_interaction(batch.views, self.interaction, rng)
-                correct(given, batch.views, batch.rounds, predict, rng)
+                given = interact(
+                    net,
+                    batch.views,
+                    batch.rounds,
+                    self.interaction,
+                    rng,
+                    answer=lambda given: probabilities(self.answer(net, image, given)),
+                )
             net.train()
             logits = self.answer(net, image, given)
-        truth = stacked([view.truth[None] for view in batch.views], device)
-        valid = stacked([view.valid[None] for view in batch.views], device)
+        truth, valid = targets(batch.views, device)
         if show is not None:
             show(Seen(image, given, truth, valid, logits, patches=batch.focus))
         loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")

@@ -28,8 +28,8 @@ from iseg_widget.training.interaction import (
     Clicks,
     Interaction,
     InteractionSettings,
-    correct,
-    first_interaction,
+    interact,
+    probabilities,
 )
 from iseg_widget.training.losses import (
     AUXILIARY,
@@ -41,7 +41,7 @@ from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
 from iseg_widget.training.simulation import ViewSettings
 from iseg_widget.training.task import in_backbone
-from iseg_widget.training.tensors import stacked
+from iseg_widget.training.tensors import images, stacked, targets
 from iseg_widget.views import Box, whole
 
 STAGES = ("coarse", "fine")
@@ -176,22 +176,22 @@ class IAFPNTask:
     ) -> dict[str, Tensor]:
         """Return the normalized focal loss of this stage's network and, for the log, the IoU."""
         rng = np.random.default_rng(batch.seed)
-        image = stacked([view.image for view in batch.views], device)
-
-        def predict(given: Interaction) -> NDArray[np.float32]:
-            with torch.no_grad():
-                return self._predict(net, batch, image, given)
-
+        image = seen = images(batch.views, device)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            net.eval()
-            given = first_interaction(batch.views, self.interaction, rng)
-            correct(given, batch.views, batch.rounds, predict, rng)
+            given = interact(
+                net,
+                batch.views,
+                batch.rounds,
+                self.interaction,
+                rng,
+                answer=lambda given: self._predict(net, batch, seen, given),
+            )
             if self.fine:
                 with torch.no_grad():
-                    found = torch.sigmoid(self._coarse(net, image, given)[0].float())
+                    found = probabilities(self._coarse(net, image, given)[0])
                 # Statistics of what is frozen stay as they are.
                 _fine_part(net).train()
-                shown = self._zoom(net, batch, found[:, 0].cpu().numpy(), given)
+                shown = self._zoom(net, batch, found, given)
                 views, logits, auxiliary = shown.views, shown.logits, None
                 image, given = shown.image, shown.given
             else:
@@ -199,8 +199,7 @@ class IAFPNTask:
                 _fine_part(net).eval()
                 views = batch.views
                 logits, auxiliary = self._coarse(net, image, given)
-        truth = stacked([view.truth[None] for view in views], device)
-        valid = stacked([view.valid[None] for view in views], device)
+        truth, valid = targets(views, device)
         if show is not None:
             show(Seen(image, given, truth, valid, logits, patches=self.fine))
         terms = {"nfl": normalized_focal_loss(logits, truth, valid)}
@@ -250,11 +249,11 @@ class IAFPNTask:
     ) -> NDArray[np.float32]:
         """Probabilities ``(B, H, W)`` of this stage's procedure on the coarse views."""
         logits, _ = self._coarse(net, image, given)
-        found: NDArray[np.float32] = torch.sigmoid(logits.float())[:, 0].cpu().numpy()
+        found = probabilities(logits)
         if not self.fine:
             return found
         shown = self._zoom(net, batch, found, given)
-        answers = torch.sigmoid(shown.logits.float())[:, 0].cpu().numpy()
+        answers = probabilities(shown.logits)
         pasted = np.zeros_like(found)
         for place, (x0, y0, x1, y1), answer in zip(pasted, shown.boxes, answers, strict=True):
             place[y0:y1, x0:x1] = cv2.resize(answer, (x1 - x0, y1 - y0))

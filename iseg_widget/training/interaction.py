@@ -8,7 +8,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from iseg_widget.training.click_simulation import initial_clicks, next_click
 from iseg_widget.training.click_strategies import STRATEGIES, placed_clicks
@@ -152,3 +154,40 @@ def correct(
             if click is not None:
                 added = np.asarray([click], np.float32)
                 interaction.clicks[index] = np.concatenate([interaction.clicks[index], added])
+
+
+def interact(
+    net: nn.Module,
+    views: Sequence[SimulatedView],
+    rounds: int,
+    settings: InteractionSettings,
+    rng: np.random.Generator,
+    *,
+    answer: Callable[[Interaction], NDArray[np.float32]],
+    begin: Callable[[Interaction], None] | None = None,
+) -> Interaction:
+    """Simulate the users of a batch up to the answer that counts.
+
+    Parameters
+    ----------
+    net: put in evaluation mode: the rounds of correction are answered as at inference.
+    views, rounds, settings, rng: see :func:`first_interaction` and :func:`correct`.
+    answer: probabilities ``(B, H, W)`` for what is given; no gradient is kept.
+    begin: may change the first clicks.
+    """
+
+    def predict(given: Interaction) -> NDArray[np.float32]:
+        with torch.no_grad():
+            return answer(given)
+
+    net.eval()
+    given = first_interaction(views, settings, rng)
+    if begin is not None:
+        begin(given)
+    correct(given, views, rounds, predict, rng)
+    return given
+
+
+def probabilities(logits: Tensor) -> NDArray[np.float32]:
+    """Logits ``(B, 1, H, W)`` as probabilities ``(B, H, W)`` in main memory."""
+    return np.asarray(torch.sigmoid(logits.float())[:, 0].cpu().numpy())

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from iseg_widget.encode import distance_maps
@@ -18,22 +17,15 @@ from iseg_widget.networks.ris_net import (
     RISNetwork,
     enlarge,
 )
-from iseg_widget.training.interaction import (
-    Interaction,
-    InteractionSettings,
-    correct,
-    first_interaction,
-)
+from iseg_widget.training.interaction import Interaction
 from iseg_widget.training.losses import batch_iou, click_discount_loss
-from iseg_widget.training.pool import Pool
 from iseg_widget.training.roi_simulation import sample_rois
 from iseg_widget.training.seen import Seen, Show
-from iseg_widget.training.segmenter import Batch, draw_views
-from iseg_widget.training.task import WholeNetwork
-from iseg_widget.training.tensors import stacked
+from iseg_widget.training.segmenter import Batch, ViewTask
+from iseg_widget.training.tensors import images, stacked, targets
 
 
-class RISNetTask(WholeNetwork):
+class RISNetTask(ViewTask):
     """What the trainer needs to know about RIS-Net.
 
     Parameters
@@ -49,17 +41,7 @@ class RISNetTask(WholeNetwork):
     ) -> None:
         if simulation["initial_mask"]:
             raise ValueError("RIS-Net is fed no previous mask: initial_mask must be 0")
-        self.simulation = simulation
-        self.interaction = InteractionSettings.of(simulation)
-        self.network = build
-
-    def batch(
-        self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
-    ) -> Batch:
-        """Draw ``count`` samples with views of ``size`` (H, W)."""
-        rounds = self.interaction.rounds(rng)
-        views = draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
-        return Batch(views, rounds, int(rng.integers(2**31)))
+        super().__init__(simulation, build)
 
     def _look(self, net: RISNetwork, image: Tensor, given: Interaction) -> GlobalFeatures:
         size = (image.shape[2], image.shape[3])
@@ -83,18 +65,10 @@ class RISNetTask(WholeNetwork):
     ) -> dict[str, Tensor]:
         """Return the click discount loss, mean over the images, and the global branch's IoU."""
         rng = np.random.default_rng(batch.seed)
-        image = stacked([view.image for view in batch.views], device)
+        image = images(batch.views, device)
         size = (image.shape[2], image.shape[3])
-
-        def predict(given: Interaction) -> NDArray[np.float32]:
-            with torch.no_grad():
-                logits = self.answer(net, image, given)
-            return np.asarray(torch.sigmoid(logits)[:, 0].cpu().numpy())
-
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            net.eval()
-            given = first_interaction(batch.views, self.interaction, rng)
-            correct(given, batch.views, batch.rounds, predict, rng)
+            given = self.interact(net, batch, image, rng)
             net.train()
             found = self._look(net, image, given)
             boxes = [
@@ -108,8 +82,7 @@ class RISNetTask(WholeNetwork):
             )
             local = net.local(found, rois.float(), owner)
         logits = enlarge(found.logits.float(), net.stride, size)
-        truth = stacked([view.truth[None] for view in batch.views], device)
-        valid = stacked([view.valid[None] for view in batch.views], device)
+        truth, valid = targets(batch.views, device)
         if show is not None:
             show(Seen(image, given, truth, valid, logits))
         losses = [

@@ -17,8 +17,8 @@ from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, SimulatedView
 from iseg_widget.training.interaction import (
     Interaction,
     InteractionSettings,
-    correct,
-    first_interaction,
+    interact,
+    probabilities,
 )
 from iseg_widget.training.losses import (
     AUXILIARY,
@@ -30,7 +30,7 @@ from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
 from iseg_widget.training.simulation import ViewSettings
 from iseg_widget.training.task import WholeNetwork, in_backbone
-from iseg_widget.training.tensors import stacked
+from iseg_widget.training.tensors import images, stacked, targets
 
 Encoding = Callable[[Interaction, tuple[int, int]], NDArray[np.float32]]
 """What the network is fed beside the image, ``(B, maps, H, W)``, for views of size (H, W)."""
@@ -66,7 +66,62 @@ def draw_views(
     return views
 
 
-class SegmenterTask(WholeNetwork):
+class ViewTask(WholeNetwork):
+    """Part of a task whose samples are single views.
+
+    Parameters
+    ----------
+    simulation: see :class:`InteractionSettings` and
+        :class:`~iseg_widget.training.simulation.ViewSettings`.
+    build: the network.
+    slow: which parameters the pretrained backbone has; default: those under ``backbone``.
+    """
+
+    def __init__(
+        self,
+        simulation: Mapping[str, Any],
+        build: Callable[[], nn.Module],
+        *,
+        slow: Callable[[str], bool] = in_backbone,
+    ) -> None:
+        self.simulation = simulation
+        self.interaction = InteractionSettings.of(simulation)
+        self.network = build
+        self.pretrained = slow
+
+    def batch(
+        self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
+    ) -> Batch:
+        """Draw ``count`` samples with views of ``size`` (H, W)."""
+        rounds = self.interaction.rounds(rng)
+        views = draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
+        return Batch(views, rounds, int(rng.integers(2**31)))
+
+    def answer(self, net: Any, image: Tensor, given: Interaction) -> Tensor:
+        """Return logits ``(B, 1, H, W)`` for views ``(B, 3, H, W)`` and what is given on them."""
+        raise NotImplementedError
+
+    def interact(
+        self,
+        net: nn.Module,
+        batch: Batch,
+        image: Tensor,
+        rng: np.random.Generator,
+        begin: Callable[[Interaction], None] | None = None,
+    ) -> Interaction:
+        """Simulate the users of a batch, see :func:`iseg_widget.training.interaction.interact`."""
+        return interact(
+            net,
+            batch.views,
+            batch.rounds,
+            self.interaction,
+            rng,
+            answer=lambda given: probabilities(self.answer(net, image, given)),
+            begin=begin,
+        )
+
+
+class SegmenterTask(ViewTask):
     """What the trainer needs to know about a network called as ``network(image, maps)``.
 
     Parameters
@@ -88,19 +143,8 @@ class SegmenterTask(WholeNetwork):
         *,
         slow: Callable[[str], bool] = in_backbone,
     ) -> None:
-        self.simulation = simulation
-        self.interaction = InteractionSettings.of(simulation)
-        self.network = build
+        super().__init__(simulation, build, slow=slow)
         self.encode = encode
-        self.pretrained = slow
-
-    def batch(
-        self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
-    ) -> Batch:
-        """Draw ``count`` samples with views of ``size`` (H, W)."""
-        rounds = self.interaction.rounds(rng)
-        views = draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
-        return Batch(views, rounds, int(rng.integers(2**31)))
 
     def answer(self, net: nn.Module, image: Tensor, given: Interaction) -> Tensor:
         """Return logits ``(B, 1, H, W)`` for views ``(B, 3, H, W)`` and what is given on them."""
@@ -128,23 +172,12 @@ class SegmenterTask(WholeNetwork):
         show: Show | None = None,
     ) -> dict[str, Tensor]:
         """Return the normalized focal loss, an auxiliary head's, and the IoU for the log."""
-        rng = np.random.default_rng(batch.seed)
-        image = stacked([view.image for view in batch.views], device)
-
-        def predict(given: Interaction) -> NDArray[np.float32]:
-            with torch.no_grad():
-                logits = self.answer(net, image, given)
-            return np.asarray(torch.sigmoid(logits.float())[:, 0].cpu().numpy())
-
+        image = images(batch.views, device)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            # The rounds of correction are answered as at inference.
-            net.eval()
-            given = first_interaction(batch.views, self.interaction, rng)
-            correct(given, batch.views, batch.rounds, predict, rng)
+            given = self.interact(net, batch, image, np.random.default_rng(batch.seed))
             net.train()
             logits, auxiliary = self._answers(net, image, given)
-        truth = stacked([view.truth[None] for view in batch.views], device)
-        valid = stacked([view.valid[None] for view in batch.views], device)
+        truth, valid = targets(batch.views, device)
         if show is not None:
             show(Seen(image, given, truth, valid, logits))
         terms = {"nfl": normalized_focal_loss(logits, truth, valid)}

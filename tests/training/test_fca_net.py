@@ -102,7 +102,7 @@ def test_the_basic_network_learns_nothing_of_the_first_click(pool: Pool):
     network = FCANetwork("resnet101")
     ours.begin(network)
     optimiser = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.01)
-    terms = ours.losses(network, ours.batch(pool, np.random.default_rng(0), 2, 64), CPU, None)
+    terms = ours.losses(network, ours.batch(pool, np.random.default_rng(0), 2, (64, 64)), CPU, None)
     assert set(terms) == {"general", "iou"}
     terms["general"].backward()
     assert all(p.grad is None for p in network.first_click.parameters())

@@ -84,7 +84,7 @@ def test_clicks_fall_into_the_focus_crop_as_at_inference(
     """By half-pixel centres, or corner on corner."""
     torch.manual_seed(0)
     ours, net = task(iterations=[1.0]), networks()[network]()
-    batch = ours.batch(pool, np.random.default_rng(0), 2, 64)
+    batch = ours.batch(pool, np.random.default_rng(0), 2, (64, 64))
     fed: list[torch.Tensor] = []
     refine = type(net).refine
     monkeypatch.setattr(
