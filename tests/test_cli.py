@@ -204,6 +204,24 @@ def test_methods_and_models_are_listed(capsys: pytest.CaptureFixture[str]):
     assert "released no weights" in shown
 
 
+def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["recipes"]) == 0
+    shown = capsys.readouterr().out
+    places = [
+        shown.index(f"\n{name} ") for name in ("ritm-lite0", "ritm-hrnet18", "ris_net-lite0-local")
+    ]
+    assert places == sorted(places)
+    assert "106557 x 8  sbd, voc" in shown
+    assert cli.main(["recipes", "focuscut-resnet50"]) == 0
+    comment, settings = capsys.readouterr().out.split("\n\n", 1)
+    assert comment.startswith("FocusCut (CVPR 2022, Sec. 3.3 and 4.2): SBD, 40 epochs")
+    assert json.loads(settings)["schedule"] == {
+        "course": "exponential", "epochs": 40, "gamma": 0.9,
+    }  # fmt: skip
+    assert cli.main(["recipes", "magic"]) == 2
+    assert "unknown recipe 'magic'; accepted are" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("2", 2), ("0.5", 0.5), ("true", True), ("False", False), ("none", None), ("S1", "S1")],

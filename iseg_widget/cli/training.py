@@ -1,4 +1,4 @@
-"""The subcommands ``train``, ``pack`` and ``export-weights``."""
+"""The subcommands ``train``, ``recipes``, ``pack`` and ``export-weights``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _train(arguments: argparse.Namespace) -> int:
             raise ValueError(f"no folder with training data at {folder}")
     changes: dict[str, Any] = {
         name: getattr(arguments, name)
-        for name in ("accumulate", "validate_every", "validate_objects", "teacher")
+        for name in ("batch", "accumulate", "validate_every", "validate_objects", "teacher")
         if getattr(arguments, name) is not None
     }
     if arguments.set:
@@ -78,7 +78,9 @@ def _data(given: list[tuple[str | None, Path]]) -> Any:
 
 
 def _build_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", required=True, help="name of a packaged recipe, or .toml file")
+    parser.add_argument(
+        "--recipe", required=True, help="name of a packaged recipe (see recipes), or .toml file"
+    )
     parser.add_argument(
         "--data",
         type=_place,
@@ -108,6 +110,9 @@ def _build_train(parser: argparse.ArgumentParser) -> None:
         "file, a run's checkpoint.pt, or a backbone's ImageNet weights (.pth)",
     )
     parser.add_argument(
+        "--batch", type=natural, metavar="N", help="samples of a batch, instead of the recipe's"
+    )
+    parser.add_argument(
         "--accumulate", type=natural, metavar="N", help="batches of a step, instead of the recipe's"
     )
     parser.add_argument("--teacher", metavar="NAME|FILE", help="weights to learn the answers of")
@@ -128,6 +133,41 @@ def _build_train(parser: argparse.ArgumentParser) -> None:
         "--workers", type=natural, default=1, metavar="N", help="threads that draw batches"
     )
     add_machine(parser)
+
+
+FAMILY_TITLES = {
+    "lite": "EfficientNet-Lite0, what the packaged weights are trained with",
+    "papers": "the papers' own networks, as the papers train them",
+    "ablations": "rows of the papers' tables, on EfficientNet-Lite0",
+}
+
+
+def _recipes(arguments: argparse.Namespace) -> int:
+    import json
+    from dataclasses import asdict
+
+    from iseg_widget.training.recipes import FAMILIES, list_recipes, load_recipe, recipe_comment
+
+    if arguments.name is not None:
+        recipe = load_recipe(arguments.name)
+        print(recipe_comment(arguments.name) + "\n")
+        print(json.dumps(asdict(recipe), indent=2))
+        return 0
+    for family in FAMILIES:
+        print(f"{FAMILY_TITLES[family]}:\n")
+        for name in list_recipes(family):
+            recipe = load_recipe(name)
+            steps = f"{recipe.steps} x {recipe.batch}"
+            sets = ", ".join(recipe.sets) if len(recipe.sets) < 4 else f"{len(recipe.sets)} sets"
+            print(f"{name:<28} {recipe.network:<28} {steps:>12}  {sets}")
+        print()
+    return 0
+
+
+def _build_recipes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="show all settings of this recipe, or .toml file"
+    )
 
 
 def _pack(arguments: argparse.Namespace) -> int:
@@ -179,6 +219,7 @@ def _build_export_weights(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = {
     "train": Command("train a network", _train, _build_train),
+    "recipes": Command("list what can be trained, and how", _recipes, _build_recipes),
     "pack": Command("write training data as tar shards", _pack, _build_pack),
     "export-weights": Command(
         "turn a checkpoint into a weights file", _export_weights, _build_export_weights

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -236,14 +237,24 @@ def load_recipe(name: str | Path) -> Recipe:
 
     Raises ``ValueError`` for a name or file that is not there; it lists the accepted names.
     """
+    return parse_recipe(_text(name))
+
+
+def recipe_comment(name: str | Path) -> str:
+    """Return what a recipe's file says of it in its first lines; errors as :func:`load_recipe`."""
+    lines = takewhile(lambda line: line.startswith("#"), _text(name).splitlines())
+    return "\n".join(line.lstrip("# ") for line in lines)
+
+
+def _text(name: str | Path) -> str:
     if str(name).endswith(".toml"):
         path = Path(name)
         if not path.is_file():
             raise ValueError(f"no recipe at {path}")
-        return parse_recipe(path.read_text("utf-8"))
+        return path.read_text("utf-8")
     accepted = [name for family in FAMILIES for name in list_recipes(family)]
     if name not in accepted:
         raise ValueError(
             f"unknown recipe {str(name)!r}; accepted are {', '.join(accepted)}, or a .toml file"
         )
-    return parse_recipe(_files()[str(name)].read_text("utf-8"))
+    return _files()[str(name)].read_text("utf-8")
