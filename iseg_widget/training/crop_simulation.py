@@ -176,7 +176,7 @@ def draw_crop(
     As the papers' own training does (FCA-Net Sec. 3.5, FocalClick Sec. 4.1, IA-FPN Sec. 4.1,
     FocusCut Sec. 4.1). Crops begin at whole pixels of the scaled image, all those that show some
     pixels of the object being alike. An image that is smaller than the crop lies in its middle;
-    what is outside is not valid.
+    what is outside is not valid, and black as in RITM's and FocalClick's published code.
 
     Parameters
     ----------
@@ -296,6 +296,7 @@ class Scissors:
     rng: source of randomness.
     strength: of the changes of colours, see :func:`colour_table`.
     others: whether views tell where other objects are.
+    black: outside of the image is black; otherwise its border is repeated there.
     """
 
     def __init__(
@@ -305,8 +306,10 @@ class Scissors:
         strength: float = 1.0,
         *,
         others: bool = False,
+        black: bool = False,
     ) -> None:
         self.image = target.image
+        self.border = cv2.BORDER_CONSTANT if black else cv2.BORDER_REPLICATE
         masks = [target.truth, target.valid]
         if others and target.others is not None:
             masks.append(target.others)
@@ -336,7 +339,7 @@ class Scissors:
                 out = cv2.resize(out, (width, height), interpolation=cv2.INTER_AREA)
             return np.asarray(out, dtype=np.uint8)
 
-        image = cv2.LUT(warp(self.image, cv2.BORDER_REPLICATE), self.table)
+        image = cv2.LUT(warp(self.image, self.border), self.table)
         if self.grey:
             image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / 255.0

@@ -135,7 +135,8 @@ class ViewSettings:
 
     def scissors(self, target: Target, rng: np.random.Generator) -> Scissors:
         """Draw the colours that views of ``target`` have."""
-        return Scissors(target, rng, self.colour, others=self.others)
+        black = self.view == "crop"
+        return Scissors(target, rng, self.colour, others=self.others, black=black)
 
 
 OF_VIEWS = tuple(f.name for f in dataclasses.fields(ViewSettings) if f.name != "others")

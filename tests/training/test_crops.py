@@ -140,6 +140,18 @@ class TestDrawing:
                 assert np.ptp(places) + 1 == side
         np.testing.assert_array_equal(view.truth, view.valid)
 
+    def test_what_is_outside_is_black(self):
+        """Not so around objects, where the border is repeated."""
+        target = located(np.ones(SHAPE, bool))
+        target.image[:] = 200
+        window = plain(target.truth, 3, scale=0.3)
+        for view, level in (("crop", 0), ("object", 200)):
+            how = ViewSettings(view=view, colour=0.0)
+            found = how.scissors(target, np.random.default_rng(0)).cut(window.matrix(SIZE), SIZE)
+            assert not found.valid[:, 0].any()
+            np.testing.assert_allclose(found.image[:, :, :8] * 255, level, atol=1e-4)
+            np.testing.assert_allclose(found.image[:, 20:40, 30:60] * 255, 200, atol=1e-4)
+
     def test_turned_and_mirrored_as_often_as_asked(self):
         truth = np.ones(SHAPE, bool)
         for rotation, flip in ((0.0, 1.0), (1.0, 0.0), (0.3, 0.6)):
