@@ -119,7 +119,7 @@ class Trainer:
     resume: continue from the folder's checkpoint when there is one.
     init: weights to start from (name, safetensors file or a run's checkpoint) instead of the
         recipe's, maybe of another method: what both networks have is taken over. ``"imagenet"``
-        fills the backbone only.
+        fills the backbone only, and so does a file of a backbone's ImageNet weights.
     deterministic: take only algorithms that give the same bits every time.
     workers: threads that draw batches beside the training; what they draw does not depend on it.
     watch: what else to write.
