@@ -52,7 +52,7 @@ def test_the_auxiliary_head_learns_by_its_cross_entropy(network: str, pool: Pool
     heard = []
     head = next(m for name, m in net.named_modules() if name.endswith("extractor.aux_head"))
     head.register_forward_hook(lambda *call: heard.append(call[-1]))
-    batch = task.batch(pool, np.random.default_rng(0), 2, VIEW)
+    batch = task.batch(pool, np.random.default_rng(0), 2, (VIEW, VIEW))
     terms = task.losses(net, batch, CPU, None)
     views = batch.crops if network.startswith("focalclick") else batch.views
     truth, valid = (
@@ -71,7 +71,7 @@ def test_the_auxiliary_head_learns_by_its_cross_entropy(network: str, pool: Pool
 
 def test_stage_two_of_ia_fpn_has_no_auxiliary_loss(pool: Pool):
     task, net = ready("iafpn-hrnet18", stage="fine")
-    batch = task.batch(pool, np.random.default_rng(0), 2, VIEW)
+    batch = task.batch(pool, np.random.default_rng(0), 2, (VIEW, VIEW))
     terms = task.losses(net, batch, CPU, None)
     assert set(terms) == {"nfl", "iou"}
     terms["nfl"].backward()
@@ -88,7 +88,7 @@ def test_networks_without_such_a_head_have_no_such_term(pool: Pool):
         ("focalclick-segformer-b0-s1", "focalclick-lite0"),
     ):
         task: Any = build_task(network, {**load_recipe(recipe).simulation, "iterations": [1.0]})
-        batch = task.batch(pool, np.random.default_rng(0), 2, VIEW)
+        batch = task.batch(pool, np.random.default_rng(0), 2, (VIEW, VIEW))
         assert "auxiliary" not in task.losses(task.network(), batch, CPU, None)
 
 
