@@ -21,8 +21,7 @@ from iseg_widget.clicks import Click, check_step
 from iseg_widget.encode import distance_maps
 from iseg_widget.masks import progressive_merge
 from iseg_widget.methods.ritm_rules import ZoomProbability, crop_clicks, crop_image, crop_size
-from iseg_widget.networks.ifcn import IFCNVGG16
-from iseg_widget.networks.lite import LiteSegmenter
+from iseg_widget.networks.ifcn import IFCNVGG16, IFCNLite0
 from iseg_widget.protocol import Step
 from iseg_widget.regions import Region
 from iseg_widget.views import mask_layers, whole
@@ -80,9 +79,7 @@ class IFCN:
 
     name = "ifcn"
 
-    def __init__(
-        self, network: LiteSegmenter | IFCNVGG16, options: IFCNOptions | None = None
-    ) -> None:
+    def __init__(self, network: IFCNLite0 | IFCNVGG16, options: IFCNOptions | None = None) -> None:
         self.network = network
         self.options = options or IFCNOptions()
         self.device = next(network.parameters()).device

@@ -1,5 +1,7 @@
 """iFCN's network: FCN-8s on VGG-16 with two more input channels (Xu et al., CVPR 2016).
 
+Beside it, one of the parts that all small networks here share.
+
 Sources: Long et al., "Fully convolutional networks for semantic segmentation" (CVPR 2015),
 Sec. 4.2; Simonyan & Zisserman, "Very deep convolutional networks" (ICLR 2015), configuration D.
 Departures: there is one logit for the object, convolutions keep the size (FCN pads the image by 100
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from iseg_widget.networks.lite import LiteSegmenter
 from iseg_widget.networks.vgg import STAGES, centred, draw_weights
 
 CHANNELS = 4096
@@ -97,3 +100,18 @@ class IFCNVGG16(nn.Module):
         for name, factor, like in (("score4", 2, fourth), ("score3", 2, third)):
             logits = _enlarged(logits, factor, like) + self.get_submodule(name)(like)
         return _enlarged(logits, 8, image), last
+
+
+class IFCNLite0(LiteSegmenter):
+    """iFCN with EfficientNet-Lite0; called as :class:`IFCNVGG16` is.
+
+    The click stem sees nearness, 1 at a click and 0 beyond the cap, as that of RIS-Net's small
+    network does: bright where the other small networks see disks, from whose weights it can start.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(maps=2)
+
+    def forward(self, image: Tensor, interaction: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and features, see :class:`~iseg_widget.networks.lite.LiteSegmenter`."""
+        return super().forward(image, 1.0 - interaction)

@@ -126,8 +126,7 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
     from iseg_widget.networks.focuscut import FocusCutLite0, FocusCutNetwork
     from iseg_widget.networks.ia_fpn import CSFPNHRNet, IAFPNLite0, IAFPNPair
     from iseg_widget.networks.ia_fpn_deeplab import IAFPNDeepLab
-    from iseg_widget.networks.ifcn import IFCNVGG16
-    from iseg_widget.networks.lite import LiteSegmenter
+    from iseg_widget.networks.ifcn import IFCNVGG16, IFCNLite0
     from iseg_widget.networks.ris_net import RISNetLite0, RISNetVGG16
     from iseg_widget.networks.ritm import RITM_RELEASED, RITMLite0
 
@@ -146,7 +145,7 @@ def networks() -> dict[str, Callable[[], nn.Module]]:
         "iafpn-resnet101": lambda: IAFPNPair(IAFPNDeepLab(101), IAFPNDeepLab(101)),
         "ritm-lite0": RITMLite0,
         **RITM_RELEASED,
-        "ifcn-lite0": lambda: LiteSegmenter(maps=2),
+        "ifcn-lite0": IFCNLite0,
         "ifcn-vgg16": IFCNVGG16,
         "risnet-lite0": RISNetLite0,
         "risnet-vgg16": RISNetVGG16,

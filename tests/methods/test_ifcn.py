@@ -7,7 +7,7 @@ from iseg_widget.clicks import Click
 from iseg_widget.encode import distance_maps
 from iseg_widget.methods.ifcn import IFCN, IFCNOptions
 from iseg_widget.methods.registry import build_options, load_method, method_title
-from iseg_widget.networks.lite import LiteSegmenter
+from iseg_widget.networks.ifcn import IFCNLite0
 from iseg_widget.protocol import Method
 from iseg_widget.session import Session
 from iseg_widget.weights.registry import export, networks
@@ -102,7 +102,7 @@ def test_the_registry_builds_it_and_its_lite_network(tmp_path):
         load_method("ifcn", weights="x")
     torch.manual_seed(0)
     network = networks()["ifcn-lite0"]()
-    assert isinstance(network, LiteSegmenter)
+    assert isinstance(network, IFCNLite0)
     path = tmp_path / "mine.safetensors"
     export(network.state_dict(), path, {"network": "ifcn-lite0"})
     method = load_method("ifcn", weights=path, device="cpu")

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from iseg_widget.networks.ifcn import DISTANCE_CAP, IFCNVGG16
+from iseg_widget.networks.ifcn import DISTANCE_CAP, IFCNVGG16, IFCNLite0
+from iseg_widget.networks.lite import LiteSegmenter
 from iseg_widget.networks.vgg import centred
 
 
@@ -62,3 +63,13 @@ def test_layers_have_the_published_names(network: IFCNVGG16):
     assert names[:3] == ["conv1_1", "conv1_2", "conv2_1"]
     assert names[-3:] == ["conv5_3", "fc6", "fc7"]
     assert len(names) == 15
+
+
+@torch.inference_mode()
+def test_lite_sees_how_near_clicks_are_with_the_entries_of_the_others():
+    torch.manual_seed(0)
+    plain, network = LiteSegmenter(maps=2).eval(), IFCNLite0().eval()
+    network.load_state_dict(plain.state_dict())
+    image, distances = torch.rand(1, 3, 64, 96), torch.rand(1, 2, 64, 96)
+    torch.testing.assert_close(network(image, distances), plain(image, 1 - distances))
+    assert not torch.allclose(network(image, distances)[0], plain(image, distances)[0])
