@@ -15,20 +15,14 @@ from torch.nn import functional as F
 
 from iseg_widget.encode import gaussians
 from iseg_widget.networks.layers import resize
+from iseg_widget.training import segmenter
 from iseg_widget.training.augmentation import Target
 from iseg_widget.training.crop_simulation import SMALLEST_TRUTH, SimulatedView, Window
-from iseg_widget.training.interaction import (
-    Interaction,
-    InteractionSettings,
-    interact,
-    probabilities,
-)
+from iseg_widget.training.interaction import Interaction
 from iseg_widget.training.losses import batch_iou
 from iseg_widget.training.pool import Pool
 from iseg_widget.training.seen import Seen, Show
-from iseg_widget.training.segmenter import draw_views
 from iseg_widget.training.simulation import ViewSettings
-from iseg_widget.training.task import WholeNetwork
 from iseg_widget.training.tensors import images, stacked, targets
 
 SIGMA = 10.0
@@ -108,16 +102,13 @@ def cut_patch(
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Whole views, corrected ``rounds`` times, or focus patches."""
+class Batch(segmenter.Batch):
+    """Whole views, or focus patches, which no round of correction comes before."""
 
-    views: list[SimulatedView]
     focus: bool
-    rounds: int
-    seed: int
 
 
-class FocusCutTask(WholeNetwork):
+class FocusCutTask(segmenter.ViewTask):
     """What the trainer needs to know about FocusCut.
 
     Parameters
@@ -130,10 +121,8 @@ class FocusCutTask(WholeNetwork):
     """
 
     def __init__(self, simulation: Mapping[str, Any], build: Callable[[], nn.Module]) -> None:
-        self.simulation = simulation
-        self.interaction = InteractionSettings.of(simulation)
+        super().__init__(simulation, build)
         self.ranges = PatchRanges(tuple(simulation["patch_alpha"]), tuple(simulation["patch_beta"]))
-        self.network = build
 
     def batch(
         self, pool: Pool, rng: np.random.Generator, count: int, size: tuple[int, int]
@@ -149,8 +138,8 @@ class FocusCutTask(WholeNetwork):
         if focus:
             views = self._patches(pool, rng, count, size[0])
         else:
-            views = draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
-        return Batch(views, focus, rounds, int(rng.integers(2**31)))
+            views = segmenter.draw_views(pool, rng, count, size, self.simulation, first=rounds == 0)
+        return Batch(views, rounds, int(rng.integers(2**31)), focus)
 
     def _patches(
         self, pool: Pool, rng: np.random.Generator, count: int, side: int
@@ -213,14 +202,7 @@ class FocusCutTask(WholeNetwork):
             if batch.focus:
                 given = self._patch_interaction(batch.views, rng)
             else:
-                given = interact(
-                    net,
-                    batch.views,
-                    batch.rounds,
-                    self.interaction,
-                    rng,
-                    answer=lambda given: probabilities(self.answer(net, image, given)),
-                )
+                given = self.interact(net, batch, image, rng)
             net.train()
             logits = self.answer(net, image, given)
         truth, valid = targets(batch.views, device)
