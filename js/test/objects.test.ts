@@ -163,5 +163,13 @@ describe("the history", () => {
     await stage.state({});
     await new Promise((done) => setTimeout(done, 200));
     expect(stage.model.sent.filter(({ kind }) => kind === "history")).toHaveLength(count + 1);
+
+    const again = stage.model.last("history").id;
+    stage.model.reply({ kind: "received", id: again });
+    stage.model.reply({ ...list(again), names: ["click"] }, [new Uint8Array(3)]);
+    await settle();
+    // The same entries, so that one being pressed while the list is renewed keeps its click.
+    expect(stage.all("history-entry")).toEqual(entries.slice(0, 2));
+    expect(stage.all("history-entry")[0]).toBe(entries[0]);
   });
 });

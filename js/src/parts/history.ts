@@ -24,31 +24,42 @@ export function history(host: Host): Part {
     picture = null;
   };
 
-  function row(name: string, place: number, reply: HistoryList): HTMLElement {
+  function entry(place: number): HTMLElement {
+    const node = element(
+      "button",
+      { type: "button", class: "iseg-history-entry", "data-testid": "iseg-history-entry" },
+      element("span", { class: "iseg-thumbnail", "aria-hidden": "true" }),
+      element("span", {}),
+    );
+    node.addEventListener("click", () => host.send({ kind: "jump", done: place }));
+    return node;
+  }
+
+  function fill(node: HTMLElement, place: number, name: string, reply: HistoryList): void {
     const [width, height] = reply.cell;
-    const small = element("span", { class: "iseg-thumbnail", "aria-hidden": "true" });
+    const [small, label] = node.children as unknown as [HTMLElement, HTMLElement];
     small.style.width = `${width}px`;
     small.style.height = `${height}px`;
     small.style.backgroundImage = `url("${picture}")`;
     small.style.backgroundPosition = `0 ${-place * height}px`;
-    const node = element(
-      "button",
-      { type: "button", class: "iseg-history-entry", "data-testid": "iseg-history-entry" },
-      small,
-      element("span", {}, place === 0 ? "beginning" : `${place}. ${name}`),
-    );
+    label.textContent = place === 0 ? "beginning" : `${place}. ${name}`;
     if (place === reply.done) node.setAttribute("aria-current", "step");
-    if (place > reply.done) node.dataset.undone = "true";
-    node.addEventListener("click", () => host.send({ kind: "jump", done: place }));
-    return element("li", {}, node);
+    else node.removeAttribute("aria-current");
+    node.dataset.undone = String(place > reply.done);
   }
 
   function show(reply: HistoryList, buffer: unknown): void {
     forget();
     picture = URL.createObjectURL(new Blob([toBytes(buffer)], { type: "image/png" }));
     const focused = list.contains(document.activeElement);
-    list.replaceChildren(...["", ...reply.names].map((name, place) => row(name, place, reply)));
-    const present = list.querySelector<HTMLElement>('[aria-current="step"]');
+    const names = ["", ...reply.names];
+    // Entries stay in the page: one replaced between press and release would lose its click.
+    while (list.children.length > names.length) list.lastElementChild?.remove();
+    while (list.children.length < names.length)
+      list.append(element("li", {}, entry(list.children.length)));
+    const entries = [...list.querySelectorAll<HTMLElement>("button")];
+    for (const [place, node] of entries.entries()) fill(node, place, names[place] ?? "", reply);
+    const present = entries[reply.done];
     present?.scrollIntoView?.({ block: "nearest" });
     if (focused) present?.focus({ preventScroll: true });
   }
