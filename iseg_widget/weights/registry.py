@@ -350,10 +350,11 @@ def load_network(method: str, weights: Weights = None) -> nn.Module:
 def export(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
     """Write weights as fp16 safetensors; the metadata must name the ``network``.
 
-    Entries with numbers beyond fp16's range stay as they are.
+    Entries with numbers beyond fp16's range stay as they are. The same weights and metadata give
+    the same bytes; a file already there is replaced at once, never seen half written.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     if metadata.get("network") not in networks():
         raise ValueError(f"metadata must name a network of {sorted(networks())}, got {metadata}")
@@ -364,7 +365,24 @@ def export(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str])
         return (value.to(torch.float16) if fits else value).contiguous()
 
     half = {key: narrow(value) for key, value in state.items()}
-    save_file(half, path, metadata=dict(metadata))
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(_sorted_header(save(half, metadata=dict(metadata))))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _sorted_header(file: bytes) -> bytes:
+    """Sort the JSON header of a safetensors file; the library's metadata come in any order."""
+    start = 8
+    end = start + int.from_bytes(file[:start], "little")
+    header = json.loads(file[start:end])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    sorted_header = text.encode().ljust(end - start)
+    if len(sorted_header) != end - start:
+        raise RuntimeError("the header of the safetensors file cannot be sorted in place")
+    return file[:start] + sorted_header + file[end:]
 
 
 def record_dict(record: WeightsRecord) -> dict[str, Any]:

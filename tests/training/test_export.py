@@ -54,6 +54,29 @@ def test_what_is_exported_is_the_moving_average(trained: Trainer, tmp_path: Path
     }  # fmt: skip
 
 
+def test_the_same_checkpoint_gives_the_same_bytes(trained: Trainer, tmp_path: Path):
+    for name in ("once", "again", "a third time"):  # four metadata: by chance 1 in 576
+        export_checkpoint(trained.checkpoint, tmp_path / name)
+    assert len({file.read_bytes() for file in tmp_path.iterdir()}) == 1
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_weights_that_cannot_be_written_leave_the_old_file(
+    trained: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(b"old")
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="no space"):
+        export_checkpoint(trained.checkpoint, path)
+    monkeypatch.undo()
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"old"]
+
+
 def test_no_checkpoint(tmp_path: Path):
     with pytest.raises(ValueError, match=r"no checkpoint at .*checkpoint\.pt"):
         export_checkpoint(tmp_path / "checkpoint.pt", tmp_path / "mine.safetensors")
