@@ -39,7 +39,13 @@ from iseg_widget.methods.focalclick_rules import (
     focus_region,
     target_crop,
 )
-from iseg_widget.networks.focalclick import Coarse, FocalClickNetwork, NetworkInput, Refined
+from iseg_widget.networks.focalclick import (
+    Coarse,
+    FocalClickNetwork,
+    Mirrored,
+    NetworkInput,
+    Refined,
+)
 from iseg_widget.protocol import Step, Trace, View
 from iseg_widget.regions import Region
 from iseg_widget.sampling import SAMPLINGS
@@ -68,6 +74,9 @@ class FocalClick:
             options = replace(options, version=next(iter(geometry.inputs)))
         self.network = network
         self.options = options
+        self._asked: FocalClickNetwork | Mirrored = network
+        if options.flip:
+            self._asked = Mirrored(network)
         self.device = next(network.parameters()).device
         self.sampling = SAMPLINGS[geometry.sampling]
         self.rules: Rules = PublishedRules(options) if options.compat else PaperRules(options)
@@ -183,7 +192,7 @@ class FocalClick:
             interactions.append(np.concatenate([previous[None], maps]))
         # Inference mode belongs to the thread, so it is entered here and not by the caller.
         with torch.inference_mode():
-            coarse = self.network.segment(self._tensor(images), self._tensor(interactions))
+            coarse = self._asked.segment(self._tensor(images), self._tensor(interactions))
         if trace:
             names = ("previous_mask", "positive_clicks", "negative_clicks")
             for index, course in enumerate(courses):
@@ -212,7 +221,7 @@ class FocalClick:
             images.append(self.sampling.image(course.state.image, focus, fed.side))
             maps.append(self._click_maps(course.every, focus, fed))
         with torch.inference_mode():
-            refined = self.network.refine(
+            refined = self._asked.refine(
                 self._tensor(images),
                 self._tensor(maps),
                 coarse,

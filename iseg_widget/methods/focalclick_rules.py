@@ -50,6 +50,8 @@ class FocalClickOptions:
     threshold: probability above which a pixel belongs to the mask.
     compat: decide as the published code does, slips included, instead of as the paper says (see
         :mod:`iseg_widget.methods.focalclick_published`).
+    flip: average the logits of both networks with those of the mirrored image, as RITM and IA-FPN
+        do; twice the work. The paper's figures are without.
     """
 
     version: Version = "S2"
@@ -61,6 +63,7 @@ class FocalClickOptions:
     merge_after: int = 10
     threshold: float = 0.5
     compat: bool = False
+    flip: bool = False
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` for a value outside what is accepted."""

@@ -211,3 +211,46 @@ class FocalClickLite0(FocalClickNetwork):
         maps = self.backbone((image - PIXEL_MEAN) / PIXEL_STD, self.interaction(interaction))
         logits, features = self.head(maps)
         return Coarse(resize(logits, (image.shape[2], image.shape[3])), features)
+
+
+class Mirrored:
+    """A network asked twice, straight and mirrored left to right, with the mean of its logits.
+
+    It answers as the network does, except that the features of an answer hold those of the mirrored
+    crop beside them: ``(N, 2, C, S/4, S/4)``.
+    """
+
+    def __init__(self, network: FocalClickNetwork) -> None:
+        self.network = network
+
+    def segment(self, image: Tensor, interaction: Tensor) -> Coarse:
+        """See :meth:`FocalClickNetwork.segment`."""
+        both = self.network.segment(_with_mirror(image), _with_mirror(interaction))
+        straight, mirrored = both.features.chunk(2)
+        return Coarse(_mean(both.logits), torch.stack([straight, mirrored], 1))
+
+    def refine(self, image: Tensor, clicks: Tensor, coarse: Coarse, boxes: Tensor) -> Refined:
+        """See :meth:`FocalClickNetwork.refine`."""
+        side = coarse.logits.shape[-1]
+        mirrored = torch.stack(
+            [side - boxes[:, 2], boxes[:, 1], side - boxes[:, 0], boxes[:, 3]], 1
+        )
+        features = torch.cat([coarse.features[:, 0], coarse.features[:, 1]])
+        both = self.network.refine(
+            _with_mirror(image),
+            _with_mirror(clicks),
+            Coarse(_with_mirror(coarse.logits), features),
+            torch.cat([boxes, mirrored]),
+        )
+        return Refined(*(_mean(logits) for logits in both))
+
+
+def _with_mirror(maps: Tensor) -> Tensor:
+    """``(N, C, h, w)`` maps, and below them the same mirrored left to right."""
+    return torch.cat([maps, maps.flip(3)])
+
+
+def _mean(logits: Tensor) -> Tensor:
+    """Mean of the first half and the second, which is mirrored."""
+    straight, mirrored = logits.chunk(2)
+    return (straight + mirrored.flip(3)) * 0.5

@@ -43,9 +43,9 @@ def _follow(batched: list[Session], truths: list[np.ndarray], count: int) -> Non
             assert step.clicks == expected.clicks
 
 
-@pytest.mark.parametrize("compat", [False, True])
-def test_the_demo_objects_come_out_alike(compat: bool):
-    method = load_method("focalclick", device="cpu", compat=compat)
+@pytest.mark.parametrize("options", [{}, {"compat": True}, {"flip": True}])
+def test_the_demo_objects_come_out_alike(options: dict[str, bool]):
+    method = load_method("focalclick", device="cpu", options=options)
     assert isinstance(method, BatchMethod)
     samples = list(load("demo"))[::3]
     assert len({sample.image.shape for sample in samples}) > 1

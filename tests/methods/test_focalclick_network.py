@@ -58,6 +58,22 @@ def test_answers_depend_on_the_clicks(method: FocalClick, image: NDArray[np.uint
     assert np.abs(first.probability - second.probability).max() > 0.01
 
 
+def test_flipped_the_mirrored_image_gives_the_mirrored_mask(image: NDArray[np.uint8]):
+    """Focus crops are whole pixels, so the centre of the picture is clicked."""
+    square = np.ascontiguousarray(image[:, :90])
+    plain, both = (
+        FocalClick(lively_network(), FocalClickOptions(version="S1", flip=flip))
+        for flip in (False, True)
+    )
+    difference = {}
+    for method in (plain, both):
+        pair = [Session(method, np.ascontiguousarray(seen)) for seen in (square, square[:, ::-1])]
+        straight, mirrored = (session.click(44.5, 44.5).probability for session in pair)
+        difference[method] = np.abs(straight - mirrored[:, ::-1]).max()
+    assert difference[plain] > 0.05
+    assert difference[both] < 2e-3
+
+
 def test_the_same_clicks_give_the_same_answers(method: FocalClick, image: NDArray[np.uint8]):
     assert acted(Session(method, image)) == acted(Session(method, image))
 

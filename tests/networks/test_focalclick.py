@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iseg_widget.networks.focalclick import FocalClickLite0, Refiner
+from iseg_widget.networks.focalclick import Coarse, FocalClickLite0, Mirrored, Refiner
 from iseg_widget.networks.layers import resize
 from iseg_widget.networks.roi_align import roi_align
 from tests.networks.lively import lively_network
@@ -114,3 +114,30 @@ def test_resize_does_nothing_at_the_same_size():
     assert resize(x, (5, 7)) is x
     corners = resize(x, (9, 9))[0, 0, ::8, ::8]
     torch.testing.assert_close(corners, x[0, 0][[0, -1]][:, [0, -1]])
+
+
+def mirror(maps: Tensor) -> Tensor:
+    return maps.flip(3)
+
+
+def test_mirrored_the_answer_is_the_mean_of_both(network: FocalClickLite0):
+    image, interaction = crops(2, 64)
+    boxes = torch.tensor([[0.0, 0, 64, 64], [10, 20, 50, 40]])
+    across = torch.tensor([[0.0, 0, 64, 64], [14, 20, 54, 40]])
+    straight = network.segment(image, interaction)
+    turned = network.segment(mirror(image), mirror(interaction))
+    asked = Mirrored(network)
+    coarse = asked.segment(image, interaction)
+    expected = (straight.logits + mirror(turned.logits)) / 2
+    torch.testing.assert_close(coarse.logits, expected, atol=1e-4, rtol=1e-3)
+    assert (coarse.logits - straight.logits).abs().max() > 0.1
+
+    clicks = interaction[:, 1:]
+    one = network.refine(image, clicks, Coarse(expected, straight.features), boxes)
+    other = network.refine(
+        mirror(image), mirror(clicks), Coarse(mirror(expected), turned.features), across
+    )
+    refined = asked.refine(image, clicks, coarse, boxes)
+    for name in refined._fields:
+        mean = (getattr(one, name) + mirror(getattr(other, name))) / 2
+        torch.testing.assert_close(getattr(refined, name), mean, atol=1e-4, rtol=1e-3)
