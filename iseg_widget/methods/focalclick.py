@@ -74,9 +74,9 @@ class FocalClick:
             options = replace(options, version=next(iter(geometry.inputs)))
         self.network = network
         self.options = options
-        self._asked: FocalClickNetwork | Mirrored = network
-        if options.flip:
-            self._asked = Mirrored(network)
+        self._predictor: FocalClickNetwork | Mirrored = (
+            Mirrored(network) if options.flip else network
+        )
         self.device = next(network.parameters()).device
         self.sampling = SAMPLINGS[geometry.sampling]
         self.rules: Rules = PublishedRules(options) if options.compat else PaperRules(options)
@@ -192,7 +192,7 @@ class FocalClick:
             interactions.append(np.concatenate([previous[None], maps]))
         # Inference mode belongs to the thread, so it is entered here and not by the caller.
         with torch.inference_mode():
-            coarse = self._asked.segment(self._tensor(images), self._tensor(interactions))
+            coarse = self._predictor.segment(self._tensor(images), self._tensor(interactions))
         if trace:
             names = ("previous_mask", "positive_clicks", "negative_clicks")
             for index, course in enumerate(courses):
@@ -221,7 +221,7 @@ class FocalClick:
             images.append(self.sampling.image(course.state.image, focus, fed.side))
             maps.append(self._click_maps(course.every, focus, fed))
         with torch.inference_mode():
-            refined = self._asked.refine(
+            refined = self._predictor.refine(
                 self._tensor(images),
                 self._tensor(maps),
                 coarse,
